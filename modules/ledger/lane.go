@@ -1,0 +1,243 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"jangteo/app/calendar"
+	"jangteo/app/clock"
+	"jangteo/app/db"
+	"jangteo/app/fault"
+	"jangteo/app/idem"
+	"jangteo/app/tenant"
+)
+
+// LaneOptions shape the fast lane.
+type LaneOptions struct {
+	Writers  int // batches in flight; 0 means 2
+	BatchMax int // orders in a batch; 0 means 100
+	QueueMax int // orders waiting for a writer before callers are told to come back; 0 means 4096
+	// OneTenant keeps a batch to one municipality, as a database distributed by
+	// tenant demands.
+	OneTenant bool
+	// Topic names the event of a booked order. Record is what its module keeps
+	// of it, a statement that selects from the CTE "taken".
+	Kind   EntryKind
+	Topic  string
+	Record string
+}
+
+// Lane is the fast lane: it gathers the orders that arrive while the last batch
+// commits and books them in one set-based statement. No timer waits: an idle
+// lane books a single order at once. One bad order never fails its neighbours.
+type Lane struct {
+	store   laneStore
+	now     clock.Now
+	options LaneOptions
+	queues  []chan *waiting
+	seed    maphash.Seed
+	stop    chan struct{}
+	writers sync.WaitGroup
+}
+
+// waiting is an order whose caller has not been answered.
+type waiting struct {
+	Order
+	at   time.Time
+	day  calendar.Day
+	done chan answer
+}
+
+type answer struct {
+	outcome Outcome
+	err     error
+}
+
+// ErrBusy tells that more orders wait than can be booked soon.
+var ErrBusy = fault.DeclareWait(fault.Unavailable, "lane-busy", time.Second)
+
+// NewLane starts the writers over a pool of the lane's role. Close it to finish
+// what was accepted.
+func NewLane(pool *pgxpool.Pool, now clock.Now, o LaneOptions) *Lane {
+	o.Writers, o.BatchMax, o.QueueMax = defaultTo(o.Writers, 2), defaultTo(o.BatchMax, 100), defaultTo(o.QueueMax, 4096)
+	l := &Lane{store: laneStore{pool, laneSQL(o)}, now: now, options: o, seed: maphash.MakeSeed(), stop: make(chan struct{})}
+	for range o.Writers {
+		queue := make(chan *waiting, o.QueueMax)
+		l.queues = append(l.queues, queue)
+		l.writers.Go(func() { l.write(queue) })
+	}
+	return l
+}
+
+func defaultTo(n, otherwise int) int {
+	if n == 0 {
+		return otherwise
+	}
+	return n
+}
+
+// Close books what waits and then stops. No order may be sent afterwards.
+func (l *Lane) Close() {
+	close(l.stop)
+	l.writers.Wait()
+}
+
+// Post books an order through the fast lane and returns after it is durable.
+// It refuses with ErrInsufficientBalance, ErrDayLimit, ErrAccountUnknown,
+// ErrAccountNotOpen or idem.ErrKeyReused. When the answer cannot be known
+// (fault.ErrUnavailable), the same key tells later.
+func (s *Service) Post(ctx context.Context, o Order) (Outcome, error) { return s.lane.post(ctx, o) }
+
+func (l *Lane) post(ctx context.Context, o Order) (Outcome, error) {
+	mustBeSound(Entry{ID: o.ID, Kind: l.options.Kind, Transfers: []Transfer{{o.Wallet, o.Payee, o.Amount}}})
+	w := &waiting{Order: o, done: make(chan answer, 1)}
+	select {
+	case l.queues[l.queue(o.Tenant)] <- w:
+	default:
+		return Outcome{}, ErrBusy
+	}
+	select {
+	case a := <-w.done:
+		return a.outcome, a.err
+	case <-ctx.Done():
+		return Outcome{}, fault.ErrUnavailable.Because(ctx.Err()) // it may still be booked; the key tells
+	}
+}
+
+// queue keeps a municipality to one writer, so that two batches of one server
+// never wait for each other's wallets.
+func (l *Lane) queue(id tenant.ID) int {
+	return int(maphash.Comparable(l.seed, id) % uint64(len(l.queues))) //nolint:gosec // far below the bound
+}
+
+func (l *Lane) write(queue chan *waiting) {
+	var kept []*waiting
+	for {
+		if len(kept) == 0 {
+			select {
+			case w := <-queue:
+				kept = append(kept, w)
+			case <-l.stop:
+				select {
+				case w := <-queue:
+					kept = append(kept, w)
+				default:
+					return
+				}
+			}
+		}
+	drain:
+		for len(kept) < l.options.BatchMax {
+			select {
+			case w := <-queue:
+				kept = append(kept, w)
+			default:
+				break drain
+			}
+		}
+		var batch []*waiting
+		batch, kept = split(kept, l.options.OneTenant)
+		l.book(batch)
+	}
+}
+
+// split takes what can go together: one order a wallet and one a key, and one
+// municipality where the database is distributed.
+func split(all []*waiting, oneTenant bool) (batch, rest []*waiting) {
+	type name struct {
+		tenant tenant.ID
+		id     uuid.UUID
+	}
+	seen := make(map[name]bool, 2*len(all))
+	for _, w := range all {
+		wallet, key := name{w.Tenant, w.Wallet}, name{w.Tenant, w.Key.ID}
+		if seen[wallet] || seen[key] || oneTenant && w.Tenant != all[0].Tenant {
+			rest = append(rest, w)
+			continue
+		}
+		seen[wallet], seen[key] = true, true
+		batch = append(batch, w)
+	}
+	return batch, rest
+}
+
+// bookWithin bounds one statement; its callers wait no longer than their own
+// request does.
+const bookWithin = 5 * time.Second
+
+// book sends a batch and answers every caller after its commit. A batch that
+// fails is taken apart, and each order asked again alone: whether it was booked
+// before the failure is then seen by its id, and never guessed.
+func (l *Lane) book(batch []*waiting) {
+	now := l.now()
+	for _, w := range batch {
+		w.at, w.day = now, calendar.DayOf(now)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), bookWithin)
+	defer cancel()
+	outcomes, err := l.store.book(ctx, batch)
+	if err == nil {
+		for _, w := range batch {
+			w.done <- outcomes[w.ID].answer(w)
+		}
+		return
+	}
+	for _, w := range batch {
+		w.done <- l.alone(w, err)
+	}
+}
+
+// alone books one order of a failed batch. The row locks of a statement whose
+// connection was lost hold this one back until it is known what became of it.
+func (l *Lane) alone(w *waiting, cause error) answer {
+	ctx, cancel := context.WithTimeout(context.Background(), bookWithin)
+	defer cancel()
+	for attempt := range 4 {
+		outcomes, err := l.store.book(ctx, []*waiting{w})
+		if err == nil {
+			return outcomes[w.ID].answer(w)
+		}
+		cause = err
+		if !db.Gone(err) && !db.Retryable(err) && !db.IsDuplicate(err) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Duration(25<<attempt) * time.Millisecond):
+		}
+	}
+	if db.Gone(cause) || db.IsDuplicate(cause) || errors.Is(cause, context.DeadlineExceeded) {
+		return answer{err: fault.ErrUnavailable.Because(cause)}
+	}
+	return answer{err: cause}
+}
+
+// answer turns a row of the statement into what its caller is told.
+func (b booked) answer(w *waiting) answer {
+	posted := Posted{ID: b.entry, Day: b.day, At: b.at}
+	switch {
+	case b.taken:
+		return answer{outcome: Outcome{Posted: posted, Balance: b.balance}}
+	case b.entry == w.ID: // an earlier attempt of ours had committed after all
+		return answer{outcome: Outcome{Posted: posted}}
+	case b.entry != uuid.Nil && b.same:
+		return answer{outcome: Outcome{Posted: posted, Replayed: true}}
+	case b.known:
+		return answer{err: idem.ErrKeyReused}
+	case b.state == "":
+		return answer{err: ErrAccountUnknown}
+	case b.state != "open":
+		return answer{err: ErrAccountNotOpen}
+	case b.balance < w.Amount:
+		return answer{err: ErrInsufficientBalance.With("balance", b.balance).With("amount", w.Amount)}
+	case w.DayMax > 0 && b.daySpent+w.Amount > w.DayMax:
+		return answer{err: ErrDayLimit.With("rule", "per-day").With("limit", w.DayMax).With("remaining", max(0, w.DayMax-b.daySpent))}
+	}
+	return answer{err: ErrAccountNotOpen}
+}

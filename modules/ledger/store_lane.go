@@ -1,0 +1,124 @@
+package ledger
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"jangteo/app/calendar"
+	"jangteo/app/money"
+)
+
+type laneStore struct {
+	pool *pgxpool.Pool
+	sql  string
+}
+
+// laneSQL decides and records a whole batch. It finds the keys that came
+// before, shares the books of the batch's municipalities, locks the wallets in
+// key order, takes the amounts where balance and day limit allow, and writes
+// key, entry, transfer, record and event for exactly those. Every order comes
+// back with what was seen of its wallet under the lock. A key that another
+// server wrote meanwhile violates its primary key and fails the batch whole.
+func laneSQL(o LaneOptions) string {
+	return `
+WITH asked AS (
+	SELECT * FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $9::jsonb[])
+		AS a (tenant_id, id, key, digest, wallet, payee, amount, day_max, event)
+), known AS (
+	SELECT a.tenant_id, a.id, k.entry_id, k.digest = a.digest AS same
+	FROM asked a JOIN app.idempotency_keys k ON k.tenant_id = a.tenant_id AND k.key = a.key
+), books AS (
+	SELECT b.tenant_id, greatest($11::date, b.closed_through + 1) AS day
+	FROM ledger.books b WHERE b.tenant_id IN (SELECT tenant_id FROM asked) ORDER BY b.tenant_id FOR SHARE
+), locked AS (
+	SELECT w.tenant_id, w.id, w.state, w.balance, CASE WHEN w.day = b.day THEN w.day_spent ELSE 0 END AS day_spent, a.id AS order_id, b.day
+	FROM asked a
+	JOIN books b ON b.tenant_id = a.tenant_id
+	JOIN ledger.accounts w ON w.tenant_id = a.tenant_id AND w.id = a.wallet AND w.kind = 'wallet'
+	WHERE NOT EXISTS (SELECT FROM known k WHERE k.tenant_id = a.tenant_id AND k.id = a.id)
+	ORDER BY w.tenant_id, w.id FOR NO KEY UPDATE OF w
+), taken AS (
+	UPDATE ledger.accounts w SET balance = w.balance - a.amount, spent = w.spent + a.amount,
+		day_spent = CASE WHEN w.day = l.day THEN w.day_spent ELSE 0 END + a.amount, day = l.day
+	FROM locked l JOIN asked a ON a.tenant_id = l.tenant_id AND a.id = l.order_id
+	WHERE w.tenant_id = l.tenant_id AND w.id = l.id AND w.state = 'open' AND w.balance >= a.amount
+		AND (a.day_max = 0 OR CASE WHEN w.day = l.day THEN w.day_spent ELSE 0 END + a.amount <= a.day_max)
+	RETURNING w.tenant_id, a.id, a.key, a.digest, a.wallet, a.payee, a.amount, a.event, w.balance, l.day, $10::timestamptz AS at
+), keyed AS (
+	INSERT INTO app.idempotency_keys (tenant_id, key, digest, entry_id, created_at)
+	SELECT tenant_id, key, digest, id, at FROM taken
+), entered AS (
+	INSERT INTO ledger.entries (tenant_id, id, kind, at, day, amount)
+	SELECT tenant_id, id, '` + string(o.Kind) + `', at, day, amount FROM taken
+), transferred AS (
+	INSERT INTO ledger.transfers (tenant_id, entry_id, line, debit_id, credit_id, amount, day)
+	SELECT tenant_id, id, 0, wallet, payee, amount, day FROM taken
+), told AS (
+	INSERT INTO app.outbox (tenant_id, topic, payload, created_at)
+	SELECT tenant_id, '` + o.Topic + `', event, at FROM taken
+), recorded AS (
+	` + o.Record + `
+)
+SELECT a.id, t.id IS NOT NULL, k.id IS NOT NULL, coalesce(k.same, false),
+	coalesce(t.id, k.entry_id), coalesce(l.state, ''), coalesce(t.balance, l.balance, 0), coalesce(l.day_spent, 0),
+	coalesce(t.day, e.day), coalesce(t.at, e.at)
+FROM asked a
+LEFT JOIN taken t ON t.tenant_id = a.tenant_id AND t.id = a.id
+LEFT JOIN known k ON k.tenant_id = a.tenant_id AND k.id = a.id
+LEFT JOIN ledger.entries e ON e.tenant_id = k.tenant_id AND e.id = k.entry_id
+LEFT JOIN locked l ON l.tenant_id = a.tenant_id AND l.order_id = a.id`
+}
+
+// booked is what the statement says of one order.
+type booked struct {
+	taken, known, same bool
+	entry              uuid.UUID
+	state              string
+	balance, daySpent  money.Amount
+	day                calendar.Day
+	at                 time.Time
+}
+
+func (s laneStore) book(ctx context.Context, batch []*waiting) (map[uuid.UUID]booked, error) {
+	n := len(batch)
+	tenants, amounts, dayMaxes := make([]int32, n), make([]int64, n), make([]int64, n)
+	ids, keys, digests := make([][16]byte, n), make([][16]byte, n), make([][16]byte, n)
+	wallets, payees, events := make([][16]byte, n), make([][16]byte, n), make([]string, n)
+	for i, w := range batch {
+		tenants[i], ids[i], keys[i], digests[i] = int32(w.Tenant), w.ID, w.Key.ID, w.Key.Digest
+		wallets[i], payees[i], amounts[i], dayMaxes[i], events[i] = w.Wallet, w.Payee, int64(w.Amount), int64(w.DayMax), string(w.Event)
+	}
+	rows, err := s.pool.Query(ctx, s.sql, tenants, ids, keys, digests, wallets, payees, amounts, dayMaxes, events,
+		batch[0].at, batch[0].day.String())
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	outcomes := make(map[uuid.UUID]booked, n)
+	for rows.Next() {
+		var (
+			id    [16]byte
+			entry *[16]byte
+			b     booked
+			day   *time.Time
+			at    *time.Time
+		)
+		if err := rows.Scan(&id, &b.taken, &b.known, &b.same, &entry, &b.state, (*int64)(&b.balance), (*int64)(&b.daySpent), &day, &at); err != nil {
+			return nil, err
+		}
+		if entry != nil {
+			b.entry = *entry
+		}
+		if day != nil {
+			b.day = calendar.Date(day.Year(), day.Month(), day.Day())
+		}
+		if at != nil {
+			b.at = *at
+		}
+		outcomes[id] = b
+	}
+	return outcomes, rows.Err()
+}

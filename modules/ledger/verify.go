@@ -1,0 +1,38 @@
+package ledger
+
+import (
+	"context"
+
+	"jangteo/app/tenant"
+)
+
+// Report is what a recomputation of one tenant's books found.
+type Report struct {
+	Tenant      tenant.ID
+	Accounts    int64
+	Entries     int64
+	Transfers   int64
+	Differences []Difference // at most differencesMost of each check
+}
+
+const differencesMost = 100
+
+// Verify recomputes the books of the tenant in ctx from their transfers, set by
+// set, and names every difference. It only reads.
+func (s *Service) Verify(ctx context.Context) (r Report, err error) {
+	r.Tenant = tenant.From(ctx)
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		if r.Accounts, r.Entries, r.Transfers, err = s.store.counts(ctx); err != nil {
+			return err
+		}
+		for _, c := range checks {
+			found, err := s.store.check(ctx, c)
+			if err != nil {
+				return err
+			}
+			r.Differences = append(r.Differences, found...)
+		}
+		return nil
+	})
+	return r, err
+}
