@@ -15,9 +15,10 @@ type store struct{ db *db.DB }
 var errNoSession = errors.New("auth: no such session")
 
 func (s store) insert(ctx context.Context, hash []byte, w WebSession) error {
+	// The hash does not come first: gorm takes bytes right after "(" for a list.
 	return s.db.In(ctx).Exec(`INSERT INTO app.web_sessions
-		(token_hash, id, realm, subject_id, tenant_id, created_at, seen_at, user_agent, address) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		hash, w.ID, w.Realm, w.SubjectID, w.TenantID, w.CreatedAt, w.SeenAt, w.UserAgent, w.Address).Error
+		(id, token_hash, realm, subject_id, tenant_id, created_at, seen_at, user_agent, address) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		w.ID, hash, w.Realm, w.SubjectID, w.TenantID, w.CreatedAt, w.SeenAt, w.UserAgent, w.Address).Error
 }
 
 const columns = `id, realm, subject_id, tenant_id, created_at, seen_at, ended_at, ended_reason, user_agent, address`

@@ -223,7 +223,7 @@ func (b booked) answer(w *waiting) answer {
 	posted := Posted{ID: b.entry, Day: b.day, At: b.at}
 	switch {
 	case b.taken:
-		return answer{outcome: Outcome{Posted: posted, Balance: b.balance}}
+		return answer{outcome: Outcome{Posted: posted, Fresh: true, Balance: b.balance}}
 	case b.entry == w.ID: // an earlier attempt of ours had committed after all
 		return answer{outcome: Outcome{Posted: posted}}
 	case b.entry != uuid.Nil && b.same:

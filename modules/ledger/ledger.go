@@ -128,8 +128,9 @@ type Order struct {
 // Outcome is what became of an order.
 type Outcome struct {
 	Posted
+	Fresh    bool         // this call booked it and knows Balance
 	Replayed bool         // the same key and content came before; this is its entry
-	Balance  money.Amount // of the wallet afterwards; of a new entry only
+	Balance  money.Amount // of the wallet afterwards
 }
 
 // Line is one transfer as its account sees it.

@@ -198,9 +198,31 @@ func (s *Service) Accounts(ctx context.Context, ids []uuid.UUID) (list []Account
 	return list, err
 }
 
+// Place is a point in the order of entries: business day, then id.
+type Place struct {
+	Day   calendar.Day
+	Entry uuid.UUID
+}
+
+// Newest is before nothing.
+var Newest = Place{calendar.Date(9999, 12, 31), uuid.Max}
+
 // EntriesOf lists what moved on an account, newest first, from before an entry
 // (uuid.Nil: from the newest). Limit is 1 to 200.
 func (s *Service) EntriesOf(ctx context.Context, account, before uuid.UUID, limit int) (lines []Line, err error) {
+	place := Newest
+	if before != uuid.Nil {
+		e, err := s.Entry(ctx, before)
+		if err != nil {
+			return nil, err
+		}
+		place = Place{e.Day, e.ID}
+	}
+	return s.EntriesBefore(ctx, account, place, limit)
+}
+
+// EntriesBefore lists what moved on an account before a place, newest first.
+func (s *Service) EntriesBefore(ctx context.Context, account uuid.UUID, before Place, limit int) (lines []Line, err error) {
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
 		lines, err = s.store.lines(ctx, account, before, min(max(limit, 1), 200))
 		return err

@@ -203,23 +203,20 @@ func (s store) summed(ctx context.Context, id uuid.UUID) (balance money.Amount, 
 	return balance, err
 }
 
-func (s store) lines(ctx context.Context, account, before uuid.UUID, limit int) (lines []Line, err error) {
-	if before == uuid.Nil {
-		before = uuid.Max
-	}
+// lines reads both sides of an account before a place in (day, entry) order.
+func (s store) lines(ctx context.Context, account uuid.UUID, before Place, limit int) (lines []Line, err error) {
 	rows, err := s.db.SQL(ctx).QueryContext(ctx, `
-		WITH at AS (SELECT day FROM ledger.entries WHERE tenant_id = $1 AND id = $3)
 		SELECT l.entry_id, e.kind, l.other, l.amount, e.at, e.day, coalesce(e.answers, '00000000-0000-0000-0000-000000000000')
 		FROM (
 			(SELECT entry_id, day, credit_id AS other, -amount AS amount FROM ledger.transfers
-			 WHERE tenant_id = $1 AND debit_id = $2 AND (day, entry_id) < (coalesce((SELECT day FROM at), '9999-12-31'), $3)
-			 ORDER BY day DESC, entry_id DESC LIMIT $4)
+			 WHERE tenant_id = $1 AND debit_id = $2 AND (day, entry_id) < ($3::date, $4::uuid)
+			 ORDER BY day DESC, entry_id DESC LIMIT $5)
 			UNION ALL
 			(SELECT entry_id, day, debit_id, amount FROM ledger.transfers
-			 WHERE tenant_id = $1 AND credit_id = $2 AND (day, entry_id) < (coalesce((SELECT day FROM at), '9999-12-31'), $3)
-			 ORDER BY day DESC, entry_id DESC LIMIT $4)
+			 WHERE tenant_id = $1 AND credit_id = $2 AND (day, entry_id) < ($3::date, $4::uuid)
+			 ORDER BY day DESC, entry_id DESC LIMIT $5)
 		) l JOIN ledger.entries e ON e.tenant_id = $1 AND e.id = l.entry_id
-		ORDER BY l.day DESC, l.entry_id DESC LIMIT $4`, tenant.From(ctx), account, before, limit)
+		ORDER BY l.day DESC, l.entry_id DESC LIMIT $5`, tenant.From(ctx), account, before.Day, before.Entry, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -315,4 +312,3 @@ func (s store) movements(ctx context.Context, day calendar.Day) (list []Movement
 		ORDER BY a.id`, tenant.From(ctx), day, tenant.From(ctx), day, tenant.From(ctx)).Scan(&list).Error
 	return list, err
 }
-

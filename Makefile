@@ -1,0 +1,74 @@
+# Two commands are enough: make demo, and make test.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+# A clone that belongs to somebody else (a container's root, say) has no version
+# stamp that git would give; building goes on without.
+ifneq ($(shell git status --porcelain >/dev/null 2>&1 && echo readable),readable)
+export GOFLAGS += -buildvcs=false
+endif
+
+# What the demo is told, e.g. make demo ARGS="--addr 127.0.0.1:9000 --reset"
+ARGS ?=
+
+# The browser tests click through a running program; the race detector would
+# only make them slow, and the same code is under it in the other packages.
+BROWSER_TESTS := ./app/browsertest/...
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test build lint fmt-check vet unit-test browser-test postgres machine clean
+
+help: ## say what can be made (this)
+	@echo "make demo    build jangteo and run it here with people, shops and a month of history; Ctrl-C ends it"
+	@echo "             ARGS=\"--addr 127.0.0.1:8080 --data DIR --citizens N --months M --reset\" changes what it does"
+	@echo "make test    check and test everything"
+	@echo
+	@echo "make build   bin/jangteo alone (bin/jangteo --help says what it does)"
+	@echo "make lint    gofmt, go vet and golangci-lint alone"
+	@echo "make clean   remove what was built"
+	@echo
+	@echo "What is missing on the machine (PostgreSQL, and for the tests Chromium, zbar and golangci-lint) is installed on the way."
+
+# exec, so that a signal to make's child is a signal to jangteo itself.
+demo: postgres build
+	@exec ./bin/jangteo demo $(ARGS)
+
+build:
+	@go build -trimpath -o bin/jangteo .
+
+test: machine lint unit-test browser-test
+
+postgres:
+	@scripts/ensure-postgres
+
+machine: postgres
+	@scripts/ensure-chromium
+	@scripts/ensure-zbar
+	@scripts/ensure-c-compiler
+
+lint: fmt-check vet
+	@linter=$$(scripts/ensure-golangci-lint) && echo golangci-lint && "$$linter" run ./...
+
+fmt-check:
+	@echo gofmt
+	@unformatted=$$(gofmt -l .) && if [ -n "$$unformatted" ]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
+
+vet:
+	@echo go vet
+	@go vet ./...
+
+unit-test: bin/testdb
+	@echo go test -race
+	@bin/testdb go test -race -timeout 15m $$(go list ./... | grep -v '/app/browsertest')
+
+browser-test: bin/testdb
+	@echo browser tests
+	@bin/testdb go test -timeout 10m $(BROWSER_TESTS)
+
+bin/testdb: FORCE
+	@go build -o $@ ./app/testkit/testdb
+.PHONY: FORCE
+
+clean:
+	rm -rf bin

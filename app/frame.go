@@ -1,0 +1,76 @@
+package app
+
+import (
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"jangteo/app/auth"
+	"jangteo/app/tenant"
+	"jangteo/app/web"
+)
+
+// faces says what stands around the pages under a prefix.
+var faces = []struct {
+	prefix, home, signOut string
+	nav                   []web.NavItem
+}{
+	{"/my", "/my", "/my/sign-out", []web.NavItem{
+		{Key: "nav.home", URL: "/my", Icon: "home"},
+		{Key: "nav.pay", URL: "/my/pay", Icon: "qr"},
+		{Key: "nav.history", URL: "/my/history", Icon: "list"},
+		{Key: "nav.me", URL: "/my/security", Icon: "user"},
+	}},
+	{"/shop", "/shop", "/shop/sign-out", []web.NavItem{
+		{Key: "nav.shop.today", URL: "/shop", Icon: "home"},
+		{Key: "nav.shop.sales", URL: "/shop/sales", Icon: "list"},
+		{Key: "nav.shop.settlements", URL: "/shop/settlements", Icon: "bank"},
+		{Key: "nav.shop.qr", URL: "/shop/qr", Icon: "qr"},
+		{Key: "nav.shop.security", URL: "/shop/security", Icon: "lock"},
+	}},
+	{"/office", "/office", "/office/sign-out", []web.NavItem{
+		{Key: "nav.office.dashboard", URL: "/office", Icon: "chart"},
+		{Key: "nav.office.payments", URL: "/office/payments", Icon: "receipt"},
+		{Key: "nav.office.purchases", URL: "/office/purchases", Icon: "plus"},
+		{Key: "nav.office.citizens", URL: "/office/citizens", Icon: "users"},
+		{Key: "nav.office.merchants", URL: "/office/merchants", Icon: "shop"},
+		{Key: "nav.office.settlements", URL: "/office/settlements", Icon: "bank"},
+		{Key: "nav.office.programmes", URL: "/office/programmes", Icon: "ticket"},
+		{Key: "nav.office.verify", URL: "/office/verify", Icon: "scale"},
+		{Key: "nav.office.audit", URL: "/office/audit", Icon: "book"},
+		{Key: "nav.office.access", URL: "/office/access", Icon: "eye"},
+	}},
+}
+
+// frame says who is looking and what is around the page.
+func (a *App) frame(c echo.Context) web.Frame {
+	ctx, path := c.Request().Context(), c.Request().URL.Path
+	f := web.Frame{Lang: web.Lang(c), Path: path, Now: a.Now(), Demo: a.demo, HomeURL: "/", Flash: web.TakeFlash(c, a.Words)}
+	if id, ok := tenant.Lookup(ctx); ok {
+		if t, err := a.Tenants.Get(ctx, id); err == nil {
+			f.TenantName, f.Accent = t.NameIn(f.Lang), t.Accent
+		}
+	}
+	who, signedIn := auth.Lookup(ctx)
+	if !signedIn {
+		return f
+	}
+	f.Person = who.Name
+	for _, face := range faces {
+		if path != face.prefix && !strings.HasPrefix(path, face.prefix+"/") {
+			continue
+		}
+		f.HomeURL, f.SignOutURL = face.home, face.signOut
+		longest := -1
+		for i, item := range face.nav {
+			f.Nav = append(f.Nav, item)
+			if path == item.URL || strings.HasPrefix(path, item.URL+"/") && item.URL != face.home {
+				longest = i
+			}
+		}
+		if longest >= 0 {
+			f.Nav[longest].Current = true
+		}
+	}
+	return f
+}

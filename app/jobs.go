@@ -1,0 +1,155 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+
+	"jangteo/app/calendar"
+	"jangteo/app/outbox"
+	"jangteo/app/tenant"
+	"jangteo/migrations"
+	"jangteo/modules/payments"
+	"jangteo/modules/settlement"
+	"jangteo/modules/vouchers"
+)
+
+// events says which event wakes which module.
+func (a *App) events() {
+	on := a.Outbox.On
+	on(vouchers.TopicPurchaseCompleted, a.Notifications.OnEvent)
+	on(vouchers.TopicPurchaseFailed, a.Notifications.OnEvent)
+	on(payments.TopicCaptured, a.Notifications.OnEvent)
+	on(payments.TopicCaptured, a.tellShop)
+	on(payments.TopicCancelled, a.Notifications.OnEvent)
+	on(payments.TopicCancelled, a.tellShop)
+	on("sessions.ended", a.Notifications.OnEvent)
+}
+
+// tellShop shows a sale or a cancellation on the shop's open pages.
+func (a *App) tellShop(ctx context.Context, e outbox.Event) error {
+	var told struct {
+		MerchantID string `json:"merchant_id"`
+	}
+	if err := e.Into(&told); err != nil {
+		return err
+	}
+	return a.Live.Publish(ctx, "merchant:"+told.MerchantID, e.Topic, json.RawMessage(e.Payload))
+}
+
+// timed is work that a timer wakes, on one server at a time.
+type timed struct {
+	Name string `json:"name"`
+}
+
+// Kind is its name in the queue.
+func (timed) Kind() string { return "timed" }
+
+// timer says what is done how often.
+type timer struct {
+	name  string
+	every time.Duration
+	work  func(context.Context) error
+}
+
+func (a *App) timers() []timer {
+	return []timer{
+		{"resolve-transfers", 5 * time.Second, func(ctx context.Context) error { _, err := a.Banking.Resolve(ctx, 200); return err }},
+		{"sweep-purchases", time.Minute, func(ctx context.Context) error { _, err := a.Vouchers.Sweep(ctx); return err }},
+		{"close-days", 10 * time.Minute, a.closeDays},
+		{"pay-out", 10 * time.Minute, a.payOut},
+		{"verify", 24 * time.Hour, a.verifyAll},
+	}
+}
+
+// closeDays closes yesterday wherever it is still open.
+func (a *App) closeDays(ctx context.Context) error {
+	yesterday := calendar.DayOf(a.Now()).AddDays(-1)
+	return a.eachLive(ctx, func(ctx context.Context) error {
+		closed, err := a.Ledger.ClosedThrough(ctx)
+		if err != nil || !closed.Before(yesterday) {
+			return err
+		}
+		_, err = a.Settlement.CloseDay(ctx, yesterday)
+		return err
+	})
+}
+
+// payOut pays what is due, on business days.
+func (a *App) payOut(ctx context.Context) error {
+	if !calendar.IsBusiness(calendar.DayOf(a.Now())) {
+		return nil
+	}
+	return a.eachLive(ctx, func(ctx context.Context) error {
+		_, err := a.Settlement.PayOut(ctx, settlement.Due)
+		return err
+	})
+}
+
+func (a *App) verifyAll(ctx context.Context) error {
+	return a.eachLive(ctx, func(ctx context.Context) error {
+		_, err := a.Reports.Verify(ctx)
+		return err
+	})
+}
+
+// eachLive does work in every municipality that has a programme; the trouble of
+// one does not keep the others waiting.
+func (a *App) eachLive(ctx context.Context, work func(context.Context) error) error {
+	live, err := a.Tenants.Live(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range live {
+		if failed := work(tenant.With(ctx, t.ID)); failed != nil {
+			err = errors.Join(err, fmt.Errorf("%s: %w", t.ID, failed))
+		}
+	}
+	return err
+}
+
+type timedWorker struct {
+	river.WorkerDefaults[timed]
+	work map[string]func(context.Context) error
+}
+
+// Work does what the timer's name says; an error is tried again, with growing waits.
+func (w *timedWorker) Work(ctx context.Context, job *river.Job[timed]) error {
+	work := w.work[job.Args.Name]
+	if work == nil {
+		return river.JobCancel(fmt.Errorf("no timer is called %q", job.Args.Name))
+	}
+	return work(ctx)
+}
+
+// Timeout bounds one run.
+func (w *timedWorker) Timeout(*river.Job[timed]) time.Duration { return 10 * time.Minute }
+
+// never is a schedule of what must not run: rebuilding the queue's indexes is
+// the owner's, not the service's.
+type never struct{}
+
+func (never) Next(at time.Time) time.Time { return at.AddDate(100, 0, 0) }
+
+func (a *App) jobs() (*river.Client[pgx.Tx], error) {
+	worker := &timedWorker{work: map[string]func(context.Context) error{}}
+	var periodic []*river.PeriodicJob
+	for _, t := range a.timers() {
+		worker.work[t.name] = t.work
+		periodic = append(periodic, river.NewPeriodicJob(river.PeriodicInterval(t.every), func() (river.JobArgs, *river.InsertOpts) {
+			return timed{t.name}, &river.InsertOpts{MaxAttempts: 3, UniqueOpts: river.UniqueOpts{ByArgs: true, ByPeriod: t.every}}
+		}, &river.PeriodicJobOpts{RunOnStart: t.every < time.Hour}))
+	}
+	workers := river.NewWorkers()
+	river.AddWorker(workers, worker)
+	return river.NewClient(riverpgxv5.New(a.DB.Pgx()), &river.Config{
+		Schema: migrations.JobsSchema, Logger: a.Log, Workers: workers, PeriodicJobs: periodic, ReindexerSchedule: never{},
+		Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 3}},
+	})
+}

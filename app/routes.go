@@ -1,0 +1,258 @@
+package app
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"jangteo/app/auth"
+	"jangteo/app/web"
+	"jangteo/modules/banking"
+	"jangteo/modules/citizens"
+	"jangteo/modules/merchants"
+	"jangteo/modules/notifications"
+	"jangteo/modules/payments"
+	"jangteo/modules/reports"
+	"jangteo/modules/sessions"
+	"jangteo/modules/settlement"
+	"jangteo/modules/staff"
+	"jangteo/modules/tenants"
+	"jangteo/modules/vouchers"
+	"jangteo/static"
+)
+
+const (
+	get, post, patch, remove = http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete
+	created                  = http.StatusCreated
+)
+
+// routes says who may reach what, and what each route is worth when not
+// everything can be served. testdata/routes.golden holds the whole table.
+func (a *App) routes() {
+	signIn := sessions.NewPages(a.Sessions, a.Pages, a.secure())
+	shop := merchants.NewPages(a.Merchants, a.Tenants, a.Pages, merchants.Cookie{Name: a.cookie("jangteo_shop"), Secure: a.secure()})
+	office := staff.NewPages(a.Staff, a.Pages, staff.Cookie{Name: a.cookie("jangteo_office"), Secure: a.secure()})
+	prove := map[auth.Kind]func(echo.Context) (auth.Principal, error){
+		auth.Citizen: signIn.Authenticate, auth.Clerk: shop.Authenticate, auth.Staff: office.Authenticate,
+	}
+	a.Router = web.NewRouter(a.Echo, web.Gate{
+		Authenticate: func(c echo.Context, kind auth.Kind) (auth.Principal, error) { return prove[kind](c) },
+		Tenant:       a.Tenants.Known,
+		SignIn:       map[auth.Kind]string{auth.Citizen: "/sign-in", auth.Clerk: "/shop/sign-in", auth.Staff: "/office/sign-in"},
+	}, a.Words, Version)
+	a.Echo.GET(static.Prefix+"*", echo.WrapHandler(static.Handler()))
+	a.api()
+	a.publicPages(signIn)
+	a.citizenPages(signIn)
+	a.shopPages(shop)
+	a.officePages(office)
+}
+
+// cookie names a cookie; by https the browser itself holds it to this host.
+func (a *App) cookie(name string) string {
+	if a.secure() {
+		return "__Host-" + name
+	}
+	return name
+}
+
+// api is the contract of DESIGN's public API, line by line.
+func (a *App) api() {
+	r := a.Router
+	var (
+		places   = tenants.NewAPI(a.Tenants)
+		people   = citizens.NewAPI(a.Citizens)
+		logins   = sessions.NewAPI(a.Sessions)
+		accounts = banking.NewAPI(a.Banking, a.holder)
+		voucher  = vouchers.NewAPI(a.Vouchers)
+		paying   = payments.NewAPI(a.Payments)
+		shops    = merchants.NewAPI(a.Merchants)
+		tills    = payments.NewShopAPI(a.Payments)
+		owed     = settlement.NewAPI(a.Settlement)
+	)
+	// anyone
+	web.JSON(r, web.Route{Method: get, Path: "/status", Class: web.Read, Summary: "Whether everything works"}, a.status)
+	web.JSON(r, web.Route{Method: get, Path: "/tenants", Class: web.Browse, Summary: "Municipalities"}, places.List)
+	web.JSON(r, web.Route{Method: get, Path: "/tenants/{tenant}", Class: web.Browse, Summary: "One municipality"}, places.Get)
+	web.JSON(r, web.Route{Method: get, Path: "/tenants/{tenant}/programmes", Class: web.Browse, Summary: "Vouchers and the policies in force"}, voucher.Programmes)
+	web.JSON(r, web.Route{Method: get, Path: "/tenants/{tenant}/merchants", Class: web.Browse, Summary: "Where the voucher is taken"}, shops.List)
+	// becoming known
+	web.JSON(r, web.Route{Method: post, Path: "/identity-checks", Class: web.Login, Status: created, Summary: "Begin an identity check"}, people.StartCheck)
+	web.JSON(r, web.Route{Method: post, Path: "/identity-checks/{id}/confirm", Class: web.Login, Summary: "Confirm it with the code that was sent"}, people.ConfirmCheck)
+	web.JSON(r, web.Route{Method: post, Path: "/citizens", Class: web.Login, Status: created, Summary: "Join"}, people.Join)
+	web.JSON(r, web.Route{Method: post, Path: "/sessions", Class: web.Login, Status: created, Summary: "Sign a device in"}, logins.Begin)
+	web.JSON(r, web.Route{Method: post, Path: "/sessions/refresh", Class: web.Login, Summary: "Renew with the refresh token"}, logins.Refresh)
+	web.JSON(r, web.Route{Method: post, Path: "/sessions/challenges", Class: web.Login, Status: created, Summary: "Ask for a challenge to sign"}, logins.Challenge)
+	web.JSON(r, web.Route{Method: post, Path: "/sessions/resume", Class: web.Login, Summary: "Go on with the device key"}, logins.Resume)
+	// citizens
+	citizen := web.Citizens
+	web.JSON(r, web.Route{Method: get, Path: "/me", Access: citizen, Class: web.Read, Summary: "Who I am"}, people.Me)
+	web.JSON(r, web.Route{Method: get, Path: "/me/sessions", Access: citizen, Class: web.Read, Summary: "My devices and sign-ins, with true endings"}, logins.List)
+	web.JSON(r, web.Route{Method: remove, Path: "/me/sessions/{id}", Access: citizen, Class: web.Login, Status: http.StatusNoContent, Summary: "Sign a device out"}, logins.Revoke)
+	web.JSON(r, web.Route{Method: get, Path: "/me/security-events", Access: citizen, Class: web.Read, Summary: "What happened to my account"}, logins.Events)
+	web.JSON(r, web.Route{Method: post, Path: "/me/lock", Access: citizen, Class: web.Pay, Summary: "Lock my account"}, logins.Lock)
+	web.JSON(r, web.Route{Method: get, Path: "/me/bank-accounts", Access: citizen, Class: web.Read, Summary: "My linked bank accounts"}, accounts.Accounts)
+	web.JSON(r, web.Route{Method: post, Path: "/me/bank-accounts", Access: citizen, Class: web.Buy, Status: created, Summary: "Link a bank account"}, accounts.Link)
+	web.JSON(r, web.Route{Method: get, Path: "/me/wallets", Access: citizen, Class: web.Read, Summary: "My wallets in all municipalities"}, voucher.Wallets)
+	web.JSON(r, web.Route{Method: get, Path: "/me/wallets/{id}/lots", Access: citizen, Class: web.Read, Summary: "What a wallet is made of, and until when"}, voucher.Lots)
+	web.JSON(r, web.Route{Method: get, Path: "/me/wallets/{id}/refund-quote", Access: citizen, Class: web.Read, Summary: "What a refund would give now"}, voucher.RefundQuote)
+	web.JSON(r, web.Route{Method: get, Path: "/me/history", Access: citizen, Class: web.Read, Summary: "What moved, newest first"}, paying.History)
+	web.JSON(r, web.Route{Method: post, Path: "/tenants/{tenant}/purchases", Access: citizen, Class: web.Buy, Status: created, Summary: "Buy voucher from a bank account"}, voucher.Purchase)
+	web.JSON(r, web.Route{Method: get, Path: "/tenants/{tenant}/purchases/{id}", Access: citizen, Class: web.Read, Summary: "A purchase as it stands"}, voucher.GetPurchase)
+	web.JSON(r, web.Route{Method: post, Path: "/tenants/{tenant}/payments", Access: citizen, Class: web.Pay, Status: created, Summary: "Pay at a merchant"}, paying.Pay)
+	web.JSON(r, web.Route{Method: get, Path: "/tenants/{tenant}/payments/{id}", Access: citizen, Class: web.Read, Summary: "A payment as it stands"}, paying.Get)
+	web.JSON(r, web.Route{Method: post, Path: "/tenants/{tenant}/payments/{id}/cancellations", Access: citizen, Class: web.Pay, Status: created, Summary: "Undo a payment, whole or in part"}, paying.Cancel)
+	// merchants
+	web.JSON(r, web.Route{Method: post, Path: "/merchant/sessions", Class: web.Login, Status: created, Summary: "Sign a clerk in"}, shops.SignIn)
+	web.JSON(r, web.Route{Method: get, Path: "/merchant/sales", Access: web.ClerksWho("sales.read"), Class: web.Read, Summary: "What the shop was paid"}, tills.Sales)
+	web.JSON(r, web.Route{Method: get, Path: "/merchant/settlements", Access: web.ClerksWho("settlements.read"), Class: web.Read, Summary: "What the shop is owed and was paid out"}, owed.List)
+	web.JSON(r, web.Route{Method: post, Path: "/merchant/qr", Access: web.ClerksWho("qr.make"), Class: web.Pay, Status: created, Summary: "A code for one sale"}, shops.MakeQR)
+	web.JSON(r, web.Route{Method: post, Path: "/merchant/payments/{id}/cancellations", Access: web.ClerksWho("payments.cancel"), Class: web.Pay, Status: created, Summary: "The shop undoes a payment"}, paying.CancelAsClerk)
+}
+
+// statusReply is what anyone may know about how we are doing.
+type statusReply struct {
+	Body struct {
+		State string `json:"state" enum:"working,impaired" doc:"As far as this server can tell"`
+		Parts []part `json:"parts"`
+		At    string `json:"at" format:"date-time"`
+	}
+}
+
+type part struct {
+	Name  string `json:"name" enum:"database,fast-lane"`
+	State string `json:"state" enum:"working,impaired"`
+}
+
+// status asks, and repeats nothing that was written down before.
+func (a *App) status(ctx context.Context, _ *struct{}) (*statusReply, error) {
+	out := &statusReply{}
+	out.Body.State, out.Body.At = "working", a.Now().Format("2006-01-02T15:04:05Z07:00")
+	for name, ping := range map[string]func(context.Context) error{"database": a.DB.Ping, "fast-lane": a.Lane.Ping} {
+		state := "working"
+		if ping(ctx) != nil {
+			state, out.Body.State = "impaired", "impaired"
+		}
+		out.Body.Parts = append(out.Body.Parts, part{name, state})
+	}
+	return out, nil
+}
+
+// page mounts one handler of a face.
+func (a *App) page(access web.Access, class web.Class, method, path string, handler echo.HandlerFunc) {
+	a.Router.Page(web.Route{Method: method, Path: path, Access: access, Class: class}, handler)
+}
+
+func (a *App) publicPages(signIn *sessions.Pages) {
+	front, shops := vouchers.NewPublicPages(a.Vouchers, a.Pages), merchants.NewPublicPages(a.Merchants, a.Tenants, a.Pages)
+	a.page(web.Anyone, web.Browse, get, "/", front.Front)
+	a.page(web.Anyone, web.Browse, get, "/tenants", front.Places)
+	a.page(web.Anyone, web.Browse, get, "/tenants/{tenant}", front.Place)
+	a.page(web.Anyone, web.Browse, get, "/tenants/{tenant}/merchants", shops.List)
+	a.page(web.Anyone, web.Browse, get, "/problems", a.Pages.Problems)
+	a.page(web.Anyone, web.Browse, get, "/problems/{code}", a.Pages.Problem)
+	a.page(web.Anyone, web.Login, get, "/sign-in", signIn.SignIn)
+	a.page(web.Anyone, web.Login, post, "/sign-in", signIn.Start)
+	a.page(web.Anyone, web.Login, get, "/sign-in/code", signIn.Code)
+	a.page(web.Anyone, web.Login, post, "/sign-in/code", signIn.Confirm)
+	a.page(web.Anyone, web.Login, get, "/sign-in/agreements", signIn.Agreements)
+	a.page(web.Anyone, web.Login, post, "/sign-in/agreements", signIn.Agree)
+	a.page(web.Anyone, web.Login, get, "/sign-in/device", signIn.Device)
+	a.page(web.Anyone, web.Login, post, "/sign-in/device", signIn.Bind)
+	a.page(web.Anyone, web.Login, post, "/sign-in/not-me", signIn.NotMe)
+	a.page(web.Anyone, web.Login, get, "/sign-in/locked", signIn.Locked)
+	a.page(web.Anyone, web.Login, post, "/my/session/refresh", signIn.Refresh)
+	a.page(web.Anyone, web.Login, post, "/my/session/challenge", signIn.Challenge)
+	a.page(web.Anyone, web.Login, post, "/my/session/resume", signIn.Resume)
+}
+
+func (a *App) citizenPages(signIn *sessions.Pages) {
+	var (
+		accounts = banking.NewPages(a.Banking, a.holder, a.Pages)
+		buying   = vouchers.NewPages(a.Vouchers, a.Pages)
+		paying   = payments.NewPages(a.Payments, a.Streams, a.Notifications.Unread, a.Pages)
+		inbox    = notifications.NewPages(a.Notifications, a.Pages)
+		citizen  = web.Citizens
+	)
+	a.page(citizen, web.Read, get, "/my", paying.Home)
+	a.page(citizen, web.Read, get, "/my/live", paying.Live)
+	a.page(citizen, web.Pay, get, "/my/pay", paying.Enter)
+	a.page(citizen, web.Pay, post, "/my/pay", paying.Scan)
+	a.page(citizen, web.Pay, get, "/my/pay/{tenant}/{merchant}", paying.Amount)
+	a.page(citizen, web.Pay, get, "/my/pay/{tenant}/{merchant}/confirm", paying.Confirm)
+	a.page(citizen, web.Pay, post, "/my/pay/{tenant}/{merchant}", paying.Pay)
+	a.page(citizen, web.Read, get, "/my/payments/{tenant}/{id}", paying.Receipt)
+	a.page(citizen, web.Pay, get, "/my/payments/{tenant}/{id}/cancel", paying.CancelForm)
+	a.page(citizen, web.Pay, post, "/my/payments/{tenant}/{id}/cancel", paying.Cancel)
+	a.page(citizen, web.Read, get, "/my/history", paying.History)
+	a.page(citizen, web.Report, get, "/my/history.csv", paying.Export)
+	a.page(citizen, web.Buy, get, "/my/buy", buying.Buy)
+	a.page(citizen, web.Buy, get, "/my/buy/{tenant}/{programme}", buying.Amount)
+	a.page(citizen, web.Buy, get, "/my/buy/{tenant}/{programme}/confirm", buying.Confirm)
+	a.page(citizen, web.Buy, post, "/my/buy/{tenant}/{programme}", buying.Purchase)
+	a.page(citizen, web.Read, get, "/my/purchases/{tenant}/{id}", buying.Result)
+	a.page(citizen, web.Read, get, "/my/wallets/{tenant}/{id}", buying.Wallet)
+	a.page(citizen, web.Read, get, "/my/bank-accounts", accounts.Accounts)
+	a.page(citizen, web.Buy, get, "/my/bank-accounts/new", accounts.LinkForm)
+	a.page(citizen, web.Buy, post, "/my/bank-accounts", accounts.Link)
+	a.page(citizen, web.Buy, get, "/my/bank-accounts/{id}/unlink", accounts.UnlinkForm)
+	a.page(citizen, web.Buy, post, "/my/bank-accounts/{id}/unlink", accounts.Unlink)
+	a.page(citizen, web.Read, get, "/my/inbox", inbox.Inbox)
+	a.page(citizen, web.Read, post, "/my/inbox/read", inbox.Read)
+	a.page(citizen, web.Read, get, "/my/security", signIn.Security)
+	a.page(citizen, web.Login, post, "/my/security/sessions/{id}/end", signIn.Revoke)
+	a.page(citizen, web.Read, get, "/my/security/lock", signIn.AskLock)
+	a.page(citizen, web.Pay, post, "/my/security/lock", signIn.Lock)
+	a.page(web.Anyone, web.Login, post, "/my/sign-out", signIn.SignOut)
+}
+
+func (a *App) shopPages(shop *merchants.Pages) {
+	var (
+		tills = payments.NewShopPages(a.Payments, a.Live, a.Streams, a.Pages)
+		owed  = settlement.NewPages(a.Settlement, a.Pages)
+	)
+	a.page(web.Anyone, web.Login, get, "/shop/sign-in", shop.SignIn)
+	a.page(web.Anyone, web.Login, post, "/shop/sign-in", shop.Begin)
+	a.page(web.Clerks, web.Login, post, "/shop/sign-out", shop.SignOut)
+	a.page(web.Clerks, web.Read, get, "/shop/security", shop.Security)
+	a.page(web.Clerks, web.Login, post, "/shop/security/revoke", shop.Revoke)
+	a.page(web.Clerks, web.Login, post, "/shop/security/password", shop.ChangePassword)
+	a.page(web.ClerksWho("sales.read"), web.Read, get, "/shop", tills.Today)
+	a.page(web.ClerksWho("sales.read"), web.Read, get, "/shop/live", tills.Live)
+	a.page(web.ClerksWho("sales.read"), web.Read, get, "/shop/sales", tills.Sales)
+	a.page(web.ClerksWho("sales.read"), web.Report, get, "/shop/sales.csv", tills.Download)
+	a.page(web.ClerksWho("settlements.read"), web.Read, get, "/shop/settlements", owed.List)
+	a.page(web.ClerksWho("settlements.read"), web.Read, get, "/shop/settlements/{id}", owed.Statement)
+	a.page(web.ClerksWho("settlements.read"), web.Report, get, "/shop/settlements/{id}/statement.csv", owed.Download)
+	a.page(web.ClerksWho("qr.make"), web.Read, get, "/shop/qr", shop.QR)
+	a.page(web.ClerksWho("qr.make"), web.Read, get, "/shop/qr.png", shop.QRPicture)
+	a.page(web.ClerksWho("qr.make"), web.Read, get, "/shop/qr.svg", shop.QRDrawing)
+}
+
+func (a *App) officePages(office *staff.Pages) {
+	r := reports.NewPages(a.Reports, a.Pages)
+	may := web.StaffWho
+	a.page(web.Anyone, web.Login, get, "/office/sign-in", office.SignIn)
+	a.page(web.Anyone, web.Login, post, "/office/sign-in", office.Begin)
+	a.page(web.Staff, web.Login, post, "/office/sign-out", office.SignOut)
+	a.page(web.Staff, web.Read, get, "/office/security", office.Security)
+	a.page(web.Staff, web.Login, post, "/office/security/revoke", office.Revoke)
+	a.page(web.Staff, web.Login, post, "/office/security/password", office.ChangePassword)
+	a.page(may("dashboard.read"), web.Report, get, "/office", r.Dashboard)
+	a.page(may("payments.read"), web.Report, get, "/office/payments", r.Payments)
+	a.page(may("payments.read"), web.Report, get, "/office/payments.csv", r.ExportCSV)
+	a.page(may("payments.read"), web.Report, get, "/office/payments.xlsx", r.ExportXLSX)
+	a.page(may("payments.read"), web.Report, get, "/office/payments/{id}", r.Payment)
+	a.page(may("payments.read"), web.Report, get, "/office/purchases", r.Purchases)
+	a.page(may("payments.read"), web.Report, get, "/office/purchases/{id}", r.Purchase)
+	a.page(may("programmes.read"), web.Report, get, "/office/programmes", r.Programmes)
+	a.page(may("programmes.read"), web.Report, get, "/office/programmes/{id}", r.Programme)
+	a.page(may("ledger.read"), web.Report, get, "/office/ledger", r.Ledger)
+	a.page(may("ledger.read"), web.Report, get, "/office/ledger/accounts/{id}", r.Account)
+	a.page(may("ledger.read"), web.Report, get, "/office/ledger/entries/{id}", r.Entry)
+	a.page(may("audit.read"), web.Report, get, "/office/audit", r.Audit)
+	a.page(may("audit.read"), web.Report, get, "/office/access", r.Access)
+	a.page(may("verify.read"), web.Report, get, "/office/verify", r.Verifications)
+	a.page(may("verify.read"), web.Report, post, "/office/verify", r.RunVerify)
+}

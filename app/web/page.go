@@ -1,0 +1,206 @@
+package web
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"jangteo/app/calendar"
+	"jangteo/app/fault"
+	"jangteo/app/i18n"
+	"jangteo/app/money"
+)
+
+// Layout is the shell that a page stands in, templates/layouts/<layout>.html.
+type Layout string
+
+// The three faces and the public one.
+const (
+	Public  Layout = "public"
+	Phone   Layout = "citizen"
+	Desk    Layout = "desk" // the merchants' portal and the back office
+	NoShell Layout = "bare" // fragments and print sheets
+)
+
+// Frame is what a layout needs; every view embeds it, and Show fills it.
+type Frame struct {
+	Lang       string
+	Path       string
+	Now        time.Time
+	TenantName string
+	Accent     int // 0 is the platform's own colour, 1 to 12 a tenant's
+	Person     string
+	Nav        []NavItem
+	SignOutURL string
+	HomeURL    string
+	Flash      *Notice
+	Notice     *Notice // a critical alert above everything
+	Demo       bool
+	Expires    string // when the citizen's access token ends, RFC 3339; empty without one
+}
+
+func (f *Frame) set(g Frame) { *f = g }
+
+type framed interface{ set(Frame) }
+
+// NavItem is one way to go.
+type NavItem struct {
+	Key     string // words key
+	URL     string
+	Icon    string
+	Current bool
+}
+
+// Notice is a message at the top of a page.
+type Notice struct {
+	Kind string // info, success, warning or danger
+	Text string
+	URL  string
+}
+
+// Page is a handle on one file under templates/pages. T is the view it shows,
+// so a handler that passes anything else does not compile.
+type Page[T any] struct {
+	name   string
+	layout Layout
+}
+
+// names collects every page that a module declares; Load parses exactly these.
+var names []string
+
+// NewPage declares a page, for example NewPage[listView](web.Desk, "payments/list").
+func NewPage[T any](layout Layout, name string) Page[T] {
+	var view T
+	if _, ok := any(&view).(framed); !ok {
+		panic("web: the view of " + name + " does not embed web.Frame")
+	}
+	names = append(names, name)
+	return Page[T]{name, layout}
+}
+
+// Pages holds one parsed template set for each page and language: nothing is
+// cloned or rebound while requests run.
+type Pages struct {
+	Words i18n.Words
+	// Frame says who is looking and what is around the page; app provides it.
+	Frame func(echo.Context) Frame
+	sets  map[string]*template.Template
+}
+
+// LoadPages parses layouts, partials and pages together, and fails when a
+// declared page has no file. asset turns a static file's name into its address.
+func LoadPages(files fs.FS, words i18n.Words, asset func(string) string) (*Pages, error) {
+	p := &Pages{Words: words, sets: map[string]*template.Template{}}
+	for _, lang := range i18n.Languages {
+		base, err := template.New("").Funcs(Funcs(words, lang, asset)).Option("missingkey=error").
+			ParseFS(files, "layouts/*.html", "partials/*.html")
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			set, err := base.Clone()
+			if err == nil {
+				set, err = set.ParseFS(files, "pages/"+name+".html")
+			}
+			if err != nil {
+				return nil, fmt.Errorf("page %s: %w", name, err)
+			}
+			p.sets[lang+"/"+name] = set
+		}
+	}
+	return p, nil
+}
+
+// DeclaredPages lists the names of all pages, for the test that finds files
+// that no page declares.
+func DeclaredPages() []string { return names }
+
+// Funcs are what templates may call.
+func Funcs(words i18n.Words, lang string, asset func(string) string) template.FuncMap {
+	return template.FuncMap{
+		"t":        func(key string, pairs ...any) string { return words.T(lang, key, pairs...) },
+		"lang":     func() string { return lang },
+		"static":   asset,
+		"won":      func(n money.Amount) string { return n.In(lang) },
+		"number":   func(n int64) string { return money.Amount(n).String() },
+		"count":    func(n int) string { return money.Amount(n).String() },
+		"date":     func(t time.Time) string { return calendar.DayOf(t).Long(lang) },
+		"datetime": func(t time.Time) string { return calendar.LongTime(t, lang) },
+		"time":     func(t time.Time) string { return t.In(calendar.Seoul).Format("15:04") },
+		"day":      func(d calendar.Day) string { return d.Long(lang) },
+		"iso":      func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"pair":     attach,
+	}
+}
+
+// Pair hands a partial two values: {{template "x" (pair .A .B)}} gives .First and .Second.
+type Pair struct{ First, Second any }
+
+func attach(first, second any) Pair { return Pair{first, second} }
+
+// Show renders the page into memory first, so that a broken template becomes
+// an error page and never half a page.
+func (p Page[T]) Show(c echo.Context, pages *Pages, view T) error {
+	return p.show(c, pages, http.StatusOK, view)
+}
+
+// Refuse shows a form again with 422 and what err says about its fields. What
+// is not a fault is not the form's to explain and is returned.
+func (p Page[T]) Refuse(c echo.Context, pages *Pages, form *Form, err error, view T) error {
+	f, ok := fault.Of(err)
+	if !ok {
+		return err
+	}
+	code := ProblemOf(pages.Words, Lang(c), err, "").Status
+	if f.Kind == fault.Unavailable || f.Kind == fault.Unauthenticated {
+		return err
+	}
+	form.refuse(pages.Words, Lang(c), f)
+	if f.RetryAfter > 0 {
+		c.Response().Header().Set(echo.HeaderRetryAfter, fmt.Sprint(int(f.RetryAfter.Seconds())))
+	}
+	return p.show(c, pages, code, view)
+}
+
+// Render returns the named part of a page, for live fragments.
+func (p Page[T]) Render(pages *Pages, lang, part string, view any) ([]byte, error) {
+	var out bytes.Buffer
+	err := pages.sets[lang+"/"+p.name].ExecuteTemplate(&out, part, view)
+	return out.Bytes(), err
+}
+
+func (p Page[T]) show(c echo.Context, pages *Pages, code int, view T) error {
+	lang := Lang(c)
+	set := pages.sets[lang+"/"+p.name]
+	if set == nil {
+		return errors.New("web: page " + p.name + " was not loaded")
+	}
+	if pages.Frame != nil {
+		any(&view).(framed).set(pages.Frame(c))
+	}
+	var out bytes.Buffer
+	if err := set.ExecuteTemplate(&out, "layout-"+string(p.layout), view); err != nil {
+		return err
+	}
+	c.Response().Header().Set("Content-Language", lang)
+	c.Response().Header().Add("Vary", "Cookie, Accept-Language")
+	return c.HTMLBlob(code, out.Bytes())
+}
+
+// LangCookie remembers the language that somebody chose.
+const LangCookie = "lang"
+
+// Lang is the language of a request.
+func Lang(c echo.Context) string {
+	chosen := ""
+	if cookie, err := c.Cookie(LangCookie); err == nil {
+		chosen = cookie.Value
+	}
+	return i18n.Choose(chosen, c.Request().Header.Get("Accept-Language"))
+}

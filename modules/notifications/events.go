@@ -1,0 +1,58 @@
+package notifications
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"jangteo/app/money"
+	"jangteo/app/outbox"
+)
+
+// Topics are the events that citizens are told of; app wires OnEvent to each.
+var Topics = []string{
+	"vouchers.purchase-completed", "vouchers.purchase-failed",
+	"payments.captured", "payments.cancelled", "sessions.ended",
+}
+
+// happened is what the events of several modules say, as far as a notice needs it.
+type happened struct {
+	CitizenID  uuid.UUID    `json:"citizen_id"`
+	PurchaseID uuid.UUID    `json:"purchase_id"`
+	PaymentID  uuid.UUID    `json:"payment_id"`
+	MerchantID uuid.UUID    `json:"merchant_id"`
+	Amount     money.Amount `json:"amount"`
+	Paid       money.Amount `json:"paid"`
+	Reason     string       `json:"reason"`
+	Code       string       `json:"code"`
+	At         time.Time    `json:"at"`
+}
+
+// noticeOf writes the notice of an event; told is false for an event that
+// citizens do not hear of.
+func noticeOf(e outbox.Event, h happened) (n Notice, told bool) {
+	n = Notice{CitizenID: h.CitizenID, TenantID: e.Tenant, HappenedAt: h.At, Params: Params{Amount: h.Amount}}
+	if n.HappenedAt.IsZero() {
+		n.HappenedAt = e.At
+	}
+	switch e.Topic {
+	case "vouchers.purchase-completed":
+		n.Kind, n.Params.Paid = PurchaseCompleted, h.Paid
+		n.Link = "/my/purchases/" + e.Tenant.String() + "/" + h.PurchaseID.String()
+	case "vouchers.purchase-failed":
+		n.Kind, n.Params.Reason = PurchaseFailed, h.Reason
+		n.Link = "/my/purchases/" + e.Tenant.String() + "/" + h.PurchaseID.String()
+	case "payments.captured":
+		n.Kind = PaymentCaptured
+		n.Link = "/my/payments/" + e.Tenant.String() + "/" + h.PaymentID.String()
+	case "payments.cancelled":
+		n.Kind = PaymentCancelled
+		n.Link = "/my/payments/" + e.Tenant.String() + "/" + h.PaymentID.String()
+	case "sessions.ended":
+		n.Kind, n.Params = SessionEnded, Params{Reason: h.Code}
+		n.Link = "/my/security"
+	default:
+		return Notice{}, false
+	}
+	return n, h.CitizenID != uuid.Nil
+}

@@ -1,0 +1,39 @@
+package payments
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"jangteo/app/money"
+)
+
+// What payments announces.
+const (
+	TopicCaptured  = "payments.captured"
+	TopicCancelled = "payments.cancelled"
+)
+
+// CapturedEvent is told of every payment; its record is kept from it.
+type CapturedEvent struct {
+	PaymentID     uuid.UUID    `json:"payment_id"`
+	CitizenID     uuid.UUID    `json:"citizen_id"`
+	WalletID      uuid.UUID    `json:"wallet_id"`
+	ProgrammeID   uuid.UUID    `json:"programme_id"`
+	MerchantID    uuid.UUID    `json:"merchant_id"`
+	Amount        money.Amount `json:"amount"`
+	Method        Method       `json:"method"`
+	PolicyVersion int          `json:"policy_version"`
+	At            time.Time    `json:"at"`
+}
+
+// CancelledEvent is told of every cancellation.
+type CancelledEvent struct {
+	PaymentID      uuid.UUID    `json:"payment_id"`
+	CancellationID uuid.UUID    `json:"cancellation_id"`
+	CitizenID      uuid.UUID    `json:"citizen_id"`
+	WalletID       uuid.UUID    `json:"wallet_id"`
+	MerchantID     uuid.UUID    `json:"merchant_id"`
+	Amount         money.Amount `json:"amount"`
+	At             time.Time    `json:"at"`
+}

@@ -1,0 +1,394 @@
+package payments
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"jangteo/app/auth"
+	"jangteo/app/clock"
+	"jangteo/app/db"
+	"jangteo/app/fault"
+	"jangteo/app/idem"
+	"jangteo/app/money"
+	"jangteo/app/outbox"
+	"jangteo/app/tenant"
+	"jangteo/modules/ledger"
+	"jangteo/modules/merchants"
+	"jangteo/modules/vouchers"
+)
+
+// Service takes payments and undoes them.
+type Service struct {
+	db        *db.DB
+	store     store
+	keys      *idem.Keys
+	outbox    *outbox.Outbox
+	ledger    *ledger.Service
+	merchants *merchants.Service
+	vouchers  *vouchers.Service
+	now       clock.Now
+}
+
+// New builds the service over its neighbours.
+func New(d *db.DB, keys *idem.Keys, o *outbox.Outbox, l *ledger.Service, m *merchants.Service, v *vouchers.Service, now clock.Now) *Service {
+	return &Service{db: d, store: store{d}, keys: keys, outbox: o, ledger: l, merchants: m, vouchers: v, now: now}
+}
+
+// PayInput is one press of the pay button. Key is the same on every retry.
+type PayInput struct {
+	Key        string       `json:"-"`
+	CitizenID  uuid.UUID    `json:"-"`
+	MerchantID uuid.UUID    `json:"merchant_id"` // or QR
+	QR         string       `json:"qr"`          // the payload of a merchant's code
+	WalletID   uuid.UUID    `json:"wallet_id"`   // uuid.Nil: the one that expires first
+	Amount     money.Amount `json:"amount"`      // of a code of one sale: as the code says, or 0
+}
+
+// AmountMax bounds one payment, whatever a policy allows: the most that a
+// citizen may hold nationally (FIELD: national ceilings since 2025-06).
+const AmountMax money.Amount = 2_000_000
+
+func (in PayInput) validate() error {
+	switch {
+	case in.Amount > AmountMax:
+		return fault.On("amount", fault.TooLarge).Limit(int64(AmountMax))
+	case in.Amount < 0 || in.Amount == 0 && in.QR == "":
+		return fault.On("amount", fault.TooSmall).Limit(1)
+	case in.MerchantID == uuid.Nil && in.QR == "":
+		return fault.On("merchant_id", fault.Required)
+	case in.MerchantID != uuid.Nil && in.QR != "":
+		return fault.On("qr", fault.NotAllowed)
+	}
+	return nil
+}
+
+// till is where a payment goes, as the merchant's code or the citizen's choice says.
+type till struct {
+	merchant merchants.Accepting
+	amount   money.Amount
+	method   Method
+	code     uuid.UUID // of one sale; taken by the payment
+}
+
+// Pay moves the amount from the citizen's wallet to the merchant, once for each
+// key, at the municipality in ctx. What it needs to know is in memory: it costs
+// no query but its batch. It refuses with the codes of merchants.Accepting,
+// vouchers.Spendable and ledger.Post, trade-excluded and limit-exceeded, which
+// name the policy's version and clause.
+func (s *Service) Pay(ctx context.Context, in PayInput) (p Payment, replayed bool, err error) {
+	key, err := idem.New(in.CitizenID, in.Key, "pay", in)
+	if err != nil {
+		return Payment{}, false, err
+	}
+	if err := in.validate(); err != nil {
+		return Payment{}, false, err
+	}
+	to, from, err := s.mayPay(ctx, in)
+	if err != nil {
+		return s.paidBefore(ctx, key, err)
+	}
+	id := uuid.Must(uuid.NewV7())
+	event := CapturedEvent{
+		PaymentID: id, CitizenID: in.CitizenID, WalletID: from.WalletID, ProgrammeID: from.ProgrammeID,
+		MerchantID: to.merchant.ID, Amount: to.amount, Method: to.method, PolicyVersion: from.Policy.Version, At: s.now(),
+	}
+	body, err := json.Marshal(event)
+	if err != nil {
+		return Payment{}, false, err
+	}
+	if to.code != uuid.Nil {
+		if err := s.merchants.UseCode(ctx, to.code, id); err != nil {
+			return s.paidBefore(ctx, key, err)
+		}
+	}
+	outcome, err := s.ledger.Post(ctx, ledger.Order{
+		Tenant: tenant.From(ctx), ID: id, Key: key, Wallet: from.WalletID, Payee: to.merchant.PayableID,
+		Amount: to.amount, DayMax: from.Policy.PerDayMax, Event: body,
+	})
+	if err != nil {
+		if f, refused := fault.Of(err); refused && f.Kind != fault.Unavailable && to.code != uuid.Nil {
+			err = errors.Join(explain(err, from.Policy), s.merchants.FreeCode(ctx, to.code, id))
+		}
+		return Payment{}, false, explain(err, from.Policy)
+	}
+	if outcome.ID != id || !outcome.Fresh {
+		p, err = s.get(ctx, outcome.ID) // what the books say, not what we hoped
+		return p, outcome.Replayed, err
+	}
+	return Payment{
+		TenantID: tenant.From(ctx), ID: id, CitizenID: in.CitizenID, WalletID: from.WalletID, ProgrammeID: from.ProgrammeID,
+		MerchantID: to.merchant.ID, MerchantName: to.merchant.Name, Amount: to.amount, BalanceAfter: outcome.Balance,
+		Method: to.method, PolicyVersion: from.Policy.Version, At: outcome.At, Day: outcome.Day,
+	}, false, nil
+}
+
+// mayPay finds the merchant and the wallet and asks the policy in force.
+func (s *Service) mayPay(ctx context.Context, in PayInput) (to till, from vouchers.Spendable, err error) {
+	if to, err = s.till(ctx, in); err != nil {
+		return to, from, err
+	}
+	if from, err = s.vouchers.Spendable(ctx, in.CitizenID, in.WalletID); err != nil {
+		return to, from, err
+	}
+	policy, m := from.Policy, to.merchant
+	if slices.Contains(policy.ExcludedTrades, m.Trade) || policy.ExcludesLargeSellers && m.YearlySalesOver3bn {
+		return to, from, ErrTradeExcluded.With("merchant", m.Name).With("policy_version", policy.Version).With("clause", policy.Clause)
+	}
+	if policy.PerPaymentMax > 0 && to.amount > policy.PerPaymentMax {
+		return to, from, ledger.ErrDayLimit.With("rule", "per-payment").With("limit", policy.PerPaymentMax).
+			With("policy_version", policy.Version).With("clause", policy.Clause)
+	}
+	return to, from, nil
+}
+
+func (s *Service) till(ctx context.Context, in PayInput) (to till, err error) {
+	if in.QR == "" {
+		to = till{amount: in.Amount, method: ByMerchant}
+		to.merchant, err = s.merchants.Accepting(ctx, in.MerchantID)
+		return to, err
+	}
+	found, err := s.merchants.Scan(ctx, in.QR)
+	if err != nil {
+		return to, err
+	}
+	to = till{merchant: found.Merchant, amount: in.Amount, method: ByStaticQR, code: found.CodeID}
+	if found.CodeID != uuid.Nil {
+		to.method = ByDynamicQR
+	}
+	switch {
+	case found.Tenant != tenant.From(ctx):
+		return to, ErrMerchantMismatch.With("tenant", found.Tenant)
+	case found.Amount > 0 && in.Amount > 0 && found.Amount != in.Amount:
+		return to, fault.On("amount", fault.Mismatch)
+	case found.Amount > 0:
+		to.amount = found.Amount
+	case in.Amount == 0:
+		return to, fault.On("amount", fault.Required)
+	}
+	return to, nil
+}
+
+// explain names the rule behind a limit.
+func explain(err error, policy vouchers.Policy) error {
+	if f, ok := fault.Of(err); ok && errors.Is(err, ledger.ErrDayLimit) {
+		return f.With("policy_version", policy.Version).With("clause", policy.Clause)
+	}
+	return err
+}
+
+// paidBefore lets a retry find its payment although it would be refused now:
+// the shop has closed since, or the wallet was emptied by this very payment.
+func (s *Service) paidBefore(ctx context.Context, key idem.Key, refusal error) (p Payment, replayed bool, err error) {
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		id, err := s.keys.Entry(ctx, key)
+		if err != nil {
+			return err
+		}
+		if id == uuid.Nil {
+			return refusal
+		}
+		p, err = s.store.get(ctx, id)
+		return err
+	})
+	if err != nil {
+		return Payment{}, false, err
+	}
+	p, err = s.named(ctx, p)
+	return p, true, err
+}
+
+// CancelInput undoes a payment; Amount zero means all that is left of it.
+type CancelInput struct {
+	Key       string       `json:"-"`
+	PaymentID uuid.UUID    `json:"payment_id"`
+	Amount    money.Amount `json:"amount"`
+}
+
+// Undone is a cancellation and the payment as it stands after it.
+type Undone struct {
+	Cancellation Cancellation `json:"cancellation"`
+	Payment      Payment      `json:"payment"`
+}
+
+// Cancel gives back what was paid, whole or in part, once for each key. The
+// principal in ctx is the citizen who paid or a clerk of the merchant who was
+// paid; to anyone else the payment is unknown. A frozen or closed wallet still
+// takes its money back.
+func (s *Service) Cancel(ctx context.Context, in CancelInput) (c Undone, replayed bool, err error) {
+	who := auth.From(ctx)
+	key, err := idem.New(who.ID, in.Key, "cancel", in)
+	if err != nil {
+		return Undone{}, false, err
+	}
+	if in.Amount < 0 {
+		return Undone{}, false, fault.On("amount", fault.TooSmall).Limit(1)
+	}
+	c, replayed, err = idem.Once(ctx, s.keys, key, func(ctx context.Context) (Undone, error) {
+		return s.cancel(ctx, who, in)
+	})
+	if err != nil {
+		return Undone{}, false, err
+	}
+	c.Payment, err = s.named(ctx, c.Payment)
+	return c, replayed, err
+}
+
+func (s *Service) cancel(ctx context.Context, who auth.Principal, in CancelInput) (Undone, error) {
+	p, err := s.store.lock(ctx, in.PaymentID)
+	if err != nil {
+		return Undone{}, err
+	}
+	if !mayCancel(who, p) {
+		return Undone{}, ErrUnknown
+	}
+	amount := in.Amount
+	if amount == 0 {
+		amount = p.Left()
+	}
+	switch {
+	case p.Left() == 0:
+		return Undone{}, ErrNothingToCancel
+	case amount > p.Left():
+		return Undone{}, ErrCancelTooLarge.With("left", p.Left())
+	}
+	entry, err := s.ledger.Entry(ctx, p.ID)
+	if err != nil {
+		return Undone{}, err
+	}
+	paid := entry.Transfers[0]
+	posted, err := s.ledger.PostTx(ctx, ledger.Entry{
+		ID: uuid.Must(uuid.NewV7()), Kind: ledger.Cancellation, Answers: p.ID,
+		Transfers: []ledger.Transfer{{Debit: paid.Credit, Credit: paid.Debit, Amount: amount}},
+	})
+	if err != nil {
+		return Undone{}, err
+	}
+	c := Cancellation{
+		TenantID: p.TenantID, ID: posted.ID, PaymentID: p.ID, MerchantID: p.MerchantID, Amount: amount,
+		ByKind: string(who.Kind), ByID: who.ID, At: posted.At, Day: posted.Day,
+	}
+	if err := s.store.cancel(ctx, c); err != nil {
+		return Undone{}, err
+	}
+	p.CancelledAmount += amount
+	return Undone{c, p}, s.outbox.Put(ctx, TopicCancelled, CancelledEvent{
+		PaymentID: p.ID, CancellationID: c.ID, CitizenID: p.CitizenID, WalletID: p.WalletID,
+		MerchantID: p.MerchantID, Amount: amount, At: c.At,
+	})
+}
+
+func mayCancel(who auth.Principal, p Payment) bool {
+	switch who.Kind {
+	case auth.Citizen:
+		return who.ID == p.CitizenID
+	case auth.Clerk:
+		return who.Merchant == p.MerchantID
+	}
+	return who.Kind == auth.System
+}
+
+// Get returns a payment of the tenant in ctx as the principal may see it.
+func (s *Service) Get(ctx context.Context, id uuid.UUID) (Payment, error) {
+	p, err := s.get(ctx, id)
+	if who, ok := auth.Lookup(ctx); err == nil && ok && who.Kind != auth.Staff && !mayCancel(who, p) {
+		return Payment{}, ErrUnknown
+	}
+	return p, err
+}
+
+func (s *Service) get(ctx context.Context, id uuid.UUID) (p Payment, err error) {
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		p, err = s.store.get(ctx, id)
+		return err
+	})
+	if err != nil {
+		return Payment{}, err
+	}
+	return s.named(ctx, p)
+}
+
+// Cancellations lists what was cancelled of a payment, oldest first.
+func (s *Service) Cancellations(ctx context.Context, payment uuid.UUID) (list []Cancellation, err error) {
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		list, err = s.store.cancellations(ctx, payment)
+		return err
+	})
+	return list, err
+}
+
+// ListByMerchant lists what a merchant was paid.
+func (s *Service) ListByMerchant(ctx context.Context, merchant uuid.UUID, f Filter) ([]Payment, error) {
+	return s.list(ctx, f, func(ctx context.Context) ([]Payment, error) { return s.store.byMerchant(ctx, merchant, f) })
+}
+
+// ListByWallet lists what was paid from a wallet.
+func (s *Service) ListByWallet(ctx context.Context, wallet uuid.UUID, f Filter) ([]Payment, error) {
+	return s.list(ctx, f, func(ctx context.Context) ([]Payment, error) { return s.store.byWallet(ctx, wallet, f) })
+}
+
+// List lists the municipality's payments.
+func (s *Service) List(ctx context.Context, f Filter) ([]Payment, error) {
+	return s.list(ctx, f, func(ctx context.Context) ([]Payment, error) { return s.store.list(ctx, f) })
+}
+
+func (s *Service) list(ctx context.Context, _ Filter, read func(context.Context) ([]Payment, error)) (list []Payment, err error) {
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		list, err = read(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]uuid.UUID, len(list))
+	for i, p := range list {
+		ids[i] = p.MerchantID
+	}
+	names, err := s.merchants.Names(ctx, ids)
+	for i := range list {
+		list[i].MerchantName = names[list[i].MerchantID]
+	}
+	return list, err
+}
+
+func (s *Service) named(ctx context.Context, p Payment) (Payment, error) {
+	names, err := s.merchants.Names(tenant.With(ctx, p.TenantID), []uuid.UUID{p.MerchantID})
+	p.MerchantName = names[p.MerchantID]
+	return p, err
+}
+
+// Totals is what a merchant took in on a business day.
+type Totals struct {
+	Sales     money.Amount
+	Cancelled money.Amount
+	Count     int64
+}
+
+// Net is what the merchant will be owed for it.
+func (t Totals) Net() money.Amount { return t.Sales - t.Cancelled }
+
+// TotalsOf sums a merchant's payments and cancellations of a business day.
+func (s *Service) TotalsOf(ctx context.Context, merchant uuid.UUID, f Filter) (t Totals, err error) {
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		t, err = s.store.totals(ctx, merchant, f)
+		return err
+	})
+	return t, err
+}
+
+// Verify compares payments and cancellations with the ledger's entries, one by
+// one, and names every difference. It only reads.
+func (s *Service) Verify(ctx context.Context) (differences []ledger.Difference, err error) {
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		if differences, err = s.store.verify(ctx); err != nil {
+			return err
+		}
+		found, err := s.ledger.Compare(ctx, "payment", []ledger.EntryKind{ledger.Payment, ledger.Cancellation}, s.store.claims)
+		differences = append(differences, found...)
+		return err
+	})
+	return differences, err
+}

@@ -1,0 +1,143 @@
+package payments
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"jangteo/app/calendar"
+	"jangteo/app/db"
+	"jangteo/app/tenant"
+	"jangteo/modules/ledger"
+)
+
+type store struct{ db *db.DB }
+
+// RecordSQL keeps a payment from its event inside the fast lane's statement.
+const RecordSQL = `INSERT INTO payments.payments
+		(tenant_id, id, citizen_id, wallet_id, programme_id, merchant_id, amount, balance_after, method, policy_version, at, day)
+	SELECT tenant_id, id, (event->>'citizen_id')::uuid, wallet, (event->>'programme_id')::uuid, (event->>'merchant_id')::uuid,
+		amount, balance, event->>'method', (event->>'policy_version')::int, at, day FROM taken`
+
+func (s store) get(ctx context.Context, id uuid.UUID) (Payment, error) {
+	return s.one(ctx, `SELECT * FROM payments.payments WHERE tenant_id = ? AND id = ?`, id)
+}
+
+func (s store) lock(ctx context.Context, id uuid.UUID) (Payment, error) {
+	return s.one(ctx, `SELECT * FROM payments.payments WHERE tenant_id = ? AND id = ? FOR NO KEY UPDATE`, id)
+}
+
+func (s store) one(ctx context.Context, query string, id uuid.UUID) (Payment, error) {
+	var found []Payment
+	err := s.db.In(ctx).Raw(query, tenant.From(ctx), id).Scan(&found).Error
+	if err == nil && len(found) == 0 {
+		err = ErrUnknown
+	}
+	if err != nil {
+		return Payment{}, err
+	}
+	return found[0], nil
+}
+
+func (s store) cancel(ctx context.Context, c Cancellation) error {
+	err := s.db.In(ctx).Exec(`INSERT INTO payments.cancellations
+		(tenant_id, id, payment_id, merchant_id, amount, by_kind, by_id, at, day) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		c.TenantID, c.ID, c.PaymentID, c.MerchantID, c.Amount, c.ByKind, c.ByID, c.At, c.Day).Error
+	if err != nil {
+		return err
+	}
+	return s.db.In(ctx).Exec(`UPDATE payments.payments SET cancelled_amount = cancelled_amount + ? WHERE tenant_id = ? AND id = ?`,
+		c.Amount, c.TenantID, c.PaymentID).Error
+}
+
+func (s store) cancellations(ctx context.Context, payment uuid.UUID) (list []Cancellation, err error) {
+	err = s.db.In(ctx).Raw(`SELECT * FROM payments.cancellations WHERE tenant_id = ? AND payment_id = ? ORDER BY id LIMIT 200`,
+		tenant.From(ctx), payment).Scan(&list).Error
+	return list, err
+}
+
+func (f Filter) limit() int {
+	if f.Limit < 1 || f.Limit > 200 {
+		return 50
+	}
+	return f.Limit
+}
+
+func (f Filter) before() uuid.UUID {
+	if f.Before == uuid.Nil {
+		return uuid.Max
+	}
+	return f.Before
+}
+
+// days turns the filter into a range that an index serves.
+func (f Filter) days() (from, to calendar.Day) {
+	from, to = f.From, f.To
+	if !f.Day.IsZero() {
+		from, to = f.Day, f.Day
+	}
+	if from.IsZero() {
+		from = calendar.Date(2000, 1, 1)
+	}
+	if to.IsZero() {
+		to = calendar.Date(2999, 12, 31)
+	}
+	return from, to
+}
+
+func (s store) byMerchant(ctx context.Context, merchant uuid.UUID, f Filter) (list []Payment, err error) {
+	from, to := f.days()
+	err = s.db.In(ctx).Raw(`SELECT * FROM payments.payments
+		WHERE tenant_id = ? AND merchant_id = ? AND day BETWEEN ? AND ? AND id < ?
+		ORDER BY day DESC, id DESC LIMIT ?`, tenant.From(ctx), merchant, from, to, f.before(), f.limit()).Scan(&list).Error
+	return list, err
+}
+
+func (s store) byWallet(ctx context.Context, wallet uuid.UUID, f Filter) (list []Payment, err error) {
+	err = s.db.In(ctx).Raw(`SELECT * FROM payments.payments WHERE tenant_id = ? AND wallet_id = ? AND id < ?
+		ORDER BY id DESC LIMIT ?`, tenant.From(ctx), wallet, f.before(), f.limit()).Scan(&list).Error
+	return list, err
+}
+
+func (s store) list(ctx context.Context, f Filter) (list []Payment, err error) {
+	from, to := f.days()
+	err = s.db.In(ctx).Raw(`SELECT * FROM payments.payments WHERE tenant_id = ? AND day BETWEEN ? AND ? AND id < ?
+		ORDER BY id DESC LIMIT ?`, tenant.From(ctx), from, to, f.before(), f.limit()).Scan(&list).Error
+	return list, err
+}
+
+func (s store) totals(ctx context.Context, merchant uuid.UUID, f Filter) (t Totals, err error) {
+	from, to := f.days()
+	err = s.db.In(ctx).Raw(`SELECT
+			coalesce((SELECT sum(amount) FROM payments.payments WHERE tenant_id = @t AND merchant_id = @m AND day BETWEEN @from AND @to), 0) AS sales,
+			(SELECT count(*) FROM payments.payments WHERE tenant_id = @t AND merchant_id = @m AND day BETWEEN @from AND @to) AS count,
+			coalesce((SELECT sum(amount) FROM payments.cancellations WHERE tenant_id = @t AND merchant_id = @m AND day BETWEEN @from AND @to), 0) AS cancelled`,
+		map[string]any{"t": tenant.From(ctx), "m": merchant, "from": from, "to": to}).Scan(&t).Error
+	return t, err
+}
+
+// verify finds payments that their cancellations do not bear out.
+func (s store) verify(ctx context.Context) (list []ledger.Difference, err error) {
+	err = s.db.In(ctx).Raw(`
+		SELECT @t::int AS tenant, 'payment-cancelled-is-its-cancellations' AS "check", 'payment ' || p.id AS object,
+			coalesce(c.amount, 0)::text AS want, p.cancelled_amount::text AS got
+		FROM payments.payments p
+		LEFT JOIN (SELECT payment_id, sum(amount) AS amount FROM payments.cancellations WHERE tenant_id = @t GROUP BY 1) c ON c.payment_id = p.id
+		WHERE p.tenant_id = @t AND p.cancelled_amount <> coalesce(c.amount, 0)
+		LIMIT 100`, map[string]any{"t": tenant.From(ctx)}).Scan(&list).Error
+	return list, err
+}
+
+// claims reads what payments and cancellations say of their entries, whose ids
+// are their own.
+func (s store) claims(ctx context.Context, after uuid.UUID, limit int) (list []ledger.Claim, err error) {
+	err = s.db.In(ctx).Raw(`
+		SELECT * FROM (
+			(SELECT 'payment ' || id AS object, id AS entry_id, 'payment' AS kind, amount, '00000000-0000-0000-0000-000000000000'::uuid AS answers
+			 FROM payments.payments WHERE tenant_id = @t AND id > @after ORDER BY id LIMIT @limit)
+			UNION ALL
+			(SELECT 'cancellation ' || id, id, 'cancellation', amount, payment_id
+			 FROM payments.cancellations WHERE tenant_id = @t AND id > @after ORDER BY id LIMIT @limit)
+		) c ORDER BY entry_id LIMIT @limit`, map[string]any{"t": tenant.From(ctx), "after": after, "limit": limit}).Scan(&list).Error
+	return list, err
+}

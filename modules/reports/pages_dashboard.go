@@ -1,0 +1,122 @@
+package reports
+
+import (
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"jangteo/app/auth"
+	"jangteo/app/money"
+	"jangteo/app/web"
+)
+
+type dashboardView struct {
+	web.Frame
+	Dashboard
+	Empties    string // when the subsidy ends, in words
+	Short      bool   // it ends soon
+	Changed    string // today's issue against yesterday's
+	Programmes table
+	Owed       money.Amount // to shops, payouts under way included
+}
+
+// Funds is the money that the bank holds for the vouchers.
+func (v dashboardView) Funds() money.Amount { return -v.Held.Fund }
+
+var dashboardPage = web.NewPage[dashboardView](web.Desk, "reports/dashboard")
+
+// shortDays is from when on the end of the subsidy is a warning.
+const shortDays = 14
+
+// Dashboard shows how the municipality stands: GET /office.
+func (p *Pages) Dashboard(c echo.Context) error {
+	r := p.reader(c)
+	d, err := p.service.Dashboard(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	view := dashboardView{Dashboard: d, Owed: d.Held.Payable + d.Held.Transit}
+	switch {
+	case d.DaysToEmpty < 0:
+		view.Empties = r.t("reports.dashboard.subsidy.unused")
+	default:
+		view.Short = d.DaysToEmpty < shortDays
+		view.Empties = r.t("reports.dashboard.subsidy.lasts", "days", d.DaysToEmpty, "pace", r.won(d.SubsidyPerDay))
+	}
+	if yesterday := d.Days[len(d.Days)-2].Issued; yesterday > 0 {
+		percent := int64(d.Issued.Amount-yesterday) * 100 / int64(yesterday)
+		sign := ""
+		if percent > 0 {
+			sign = "+"
+		}
+		view.Changed = r.t("reports.dashboard.issued.changed", "percent", sign+strconv.FormatInt(percent, 10))
+	}
+	view.Programmes = p.programmeTable(r, d.OnSale)
+	return dashboardPage.Show(c, p.pages, view)
+}
+
+type verifyView struct {
+	web.Frame
+	Last    *Verification
+	Table   table
+	Earlier table
+}
+
+var verifyPage = web.NewPage[verifyView](web.Desk, "reports/verify")
+
+// Verifications shows what the last recomputations found: GET /office/verify.
+func (p *Pages) Verifications(c echo.Context) error {
+	r := p.reader(c)
+	list, err := p.service.Verifications(c.Request().Context(), 30)
+	if err != nil {
+		return err
+	}
+	view := verifyView{
+		Table: table{Label: "reports.verify.differences", Columns: []column{
+			{Key: "reports.verify.check"}, {Key: "reports.verify.object"}, {Key: "reports.verify.want"}, {Key: "reports.verify.got"},
+		}},
+		Earlier: table{Label: "reports.verify.earlier", Empty: "reports.verify.empty", Columns: []column{
+			{Key: "reports.col.at"}, {Key: "reports.verify.result"}, {Key: "reports.verify.entries", Num: true}, {Key: "reports.verify.payments", Num: true},
+			{Key: "reports.verify.settlements", Num: true}, {Key: "reports.verify.took", Num: true},
+		}},
+	}
+	for i, v := range list {
+		if i == 0 {
+			view.Last = &v
+			for _, d := range v.Differences {
+				view.Table.Rows = append(view.Table.Rows, row{Cells: []cell{text(d.Check), text(d.Object), text(d.Want), text(d.Got)}})
+			}
+		}
+		result := badge{"success", r.t("reports.verify.clean")}
+		if !v.Clean() {
+			result = badge{"danger", r.t("reports.verify.found", "count", len(v.Differences))}
+		}
+		view.Earlier.Rows = append(view.Earlier.Rows, row{Cells: []cell{
+			moment(v.At), {Badge: result}, r.count(v.Entries), r.count(v.Payments), r.count(v.Settlements),
+			{Text: r.t("reports.verify.milliseconds", "ms", v.Took.Milliseconds()), Num: true},
+		}})
+	}
+	return verifyPage.Show(c, p.pages, view)
+}
+
+// RunVerify recomputes the municipality's books now: POST /office/verify.
+// Pressed again within half a minute it shows what was just found.
+func (p *Pages) RunVerify(c echo.Context) error {
+	ctx := c.Request().Context()
+	last, err := p.service.Verifications(ctx, 1)
+	if err != nil {
+		return err
+	}
+	if len(last) == 0 || p.service.Now().Sub(last[0].At) > verifyPause {
+		if _, err := p.service.Verify(ctx); err != nil {
+			return err
+		}
+	}
+	return web.Redirect(c, "/office/verify")
+}
+
+// may reports whether who is asking holds a permission.
+func may(c echo.Context, permission string) bool {
+	who, ok := auth.Lookup(c.Request().Context())
+	return ok && who.May(permission)
+}

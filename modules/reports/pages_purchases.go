@@ -1,0 +1,298 @@
+package reports
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"jangteo/app/money"
+	"jangteo/app/refdata"
+	"jangteo/modules/vouchers"
+)
+
+var purchaseStates = []string{string(vouchers.Requested), string(vouchers.Pending), string(vouchers.Completed), string(vouchers.Failed)}
+
+// Purchases lists purchases: GET /office/purchases.
+func (p *Pages) Purchases(c echo.Context) error {
+	r, ctx := p.reader(c), c.Request().Context()
+	q, err := readQuery(c, purchaseStates...)
+	if err != nil {
+		return err
+	}
+	f := vouchers.PurchaseFilter{State: vouchers.State(q.State), Page: vouchers.Page{Before: q.Before, Limit: rowsEach + 1}}
+	if !q.From.IsZero() {
+		f.From = q.From.Start()
+	}
+	if !q.To.IsZero() {
+		f.To = q.To.Next().Start()
+	}
+	list, err := p.service.Vouchers.Purchases(ctx, f)
+	if err != nil {
+		return err
+	}
+	more := len(list) > rowsEach
+	list = list[:min(len(list), rowsEach)]
+	bought, err := p.purchaseTable(c, list)
+	if err != nil {
+		return err
+	}
+	view := listView{
+		Title: "reports.purchases.title", Lead: "reports.purchases.lead",
+		Filters: []filter{
+			{Name: "from", Label: "reports.filter.from", Kind: "date", Value: q.From.String()},
+			{Name: "to", Label: "reports.filter.to", Kind: "date", Value: q.To.String()},
+			{Name: "state", Label: "reports.filter.state", Kind: "select", Options: r.states("reports.purchase-state.", q.State, purchaseStates)},
+		},
+		Table: bought,
+	}
+	if len(list) > 0 {
+		view.Pager = q.page("/office/purchases", len(list), more, list[len(list)-1].ID)
+	}
+	return listPage.Show(c, p.pages, view)
+}
+
+func (p *Pages) purchaseTable(c echo.Context, list []vouchers.Purchase) (table, error) {
+	r, ctx := p.reader(c), c.Request().Context()
+	t := table{Label: "reports.purchases.title", Empty: "reports.purchases.empty", Columns: []column{
+		{Key: "reports.col.at"}, {Key: "reports.col.citizen"}, {Key: "reports.col.programme"}, {Key: "reports.col.amount", Num: true},
+		{Key: "reports.col.paid", Num: true}, {Key: "reports.col.subsidy", Num: true}, {Key: "reports.col.state"},
+	}}
+	people := make([]uuid.UUID, len(list))
+	for i, b := range list {
+		people[i] = b.CitizenID
+	}
+	names, err := p.service.Citizens.Names(ctx, people)
+	if err != nil {
+		return t, err
+	}
+	programmes, err := p.programmeNames(c)
+	for _, b := range list {
+		address := "/office/purchases/" + b.ID.String()
+		t.Rows = append(t.Rows, row{URL: address, Cells: []cell{
+			{At: b.RequestedAt, URL: address}, text(names[b.CitizenID]), text(programmes[b.ProgrammeID]),
+			r.sum(b.Amount), r.sum(b.Paid), r.sum(b.Subsidy), {Badge: r.purchaseBadge(b)},
+		}})
+	}
+	return t, err
+}
+
+func (p *Pages) programmeNames(c echo.Context) (map[uuid.UUID]string, error) {
+	names := map[uuid.UUID]string{}
+	list, err := p.service.Vouchers.Programmes(c.Request().Context())
+	for _, programme := range list {
+		names[programme.ID] = programme.NameIn(p.reader(c).lang)
+	}
+	return names, err
+}
+
+func (r reader) purchaseBadge(b vouchers.Purchase) badge {
+	kind := map[vouchers.State]string{
+		vouchers.Requested: "info", vouchers.Pending: "warning", vouchers.Completed: "success", vouchers.Failed: "danger",
+	}[b.State]
+	return badge{kind, r.t("reports.purchase-state." + string(b.State))}
+}
+
+// Purchase shows one purchase with its entries: GET /office/purchases/{id}.
+func (p *Pages) Purchase(c echo.Context) error {
+	r, ctx := p.reader(c), c.Request().Context()
+	id, err := pathID(c)
+	if err != nil {
+		return err
+	}
+	b, err := p.service.Vouchers.FindPurchase(ctx, id)
+	if err != nil {
+		return err
+	}
+	programmes, err := p.programmeNames(c)
+	if err != nil {
+		return err
+	}
+	names, err := p.service.Citizens.Names(ctx, []uuid.UUID{b.CitizenID})
+	if err != nil {
+		return err
+	}
+	view := objectView{
+		Title: "reports.purchase.title", Heading: r.won(b.Amount) + " · " + programmes[b.ProgrammeID],
+		Back: link{r.t("reports.purchases.title"), "/office/purchases"}, Badge: r.purchaseBadge(b),
+		Facts: []fact{
+			{Key: "reports.col.id", Text: b.ID.String(), ID: true},
+			{Key: "reports.col.citizen", Text: names[b.CitizenID], URL: "/office/citizens/" + b.CitizenID.String()},
+			{Key: "reports.col.wallet", Text: b.WalletID.String(), URL: accountURL(b.WalletID), ID: true},
+			{Key: "reports.col.programme", Text: programmes[b.ProgrammeID], URL: "/office/programmes/" + b.ProgrammeID.String()},
+			{Key: "reports.col.policy", Text: r.t("reports.policy.version", "version", b.PolicyVersion) + " · " + b.Clause},
+			{Key: "reports.col.amount", Text: r.won(b.Amount)},
+			{Key: "reports.col.paid", Text: r.won(b.Paid)},
+			{Key: "reports.col.subsidy", Text: r.won(b.Subsidy)},
+		},
+		Events: []event{{At: b.RequestedAt, Title: r.t("reports.event.requested"), Kind: "done"}},
+		Raw:    raw(b),
+	}
+	if b.Failure != "" {
+		view.Facts = append(view.Facts, fact{Key: "reports.col.reason", Text: r.or("banking.reason."+b.Failure, b.Failure)})
+	}
+	if b.Lot != nil {
+		view.Facts = append(view.Facts, fact{Key: "reports.col.expires", Text: r.at(b.Lot.ExpiresAt)}, fact{Key: "reports.col.remaining", Text: r.won(b.Lot.Remaining)})
+	}
+	if b.SettledAt != nil {
+		kind := "done"
+		if b.State == vouchers.Failed {
+			kind = "danger"
+		}
+		view.Events = append(view.Events, event{At: *b.SettledAt, Title: r.t("reports.purchase-state." + string(b.State)), Kind: kind})
+	}
+	var entries []uuid.UUID
+	for _, entry := range []*uuid.UUID{b.ReserveEntry, b.SettleEntry} {
+		if entry != nil {
+			entries = append(entries, *entry)
+		}
+	}
+	booked, err := p.entryTable(c, entries)
+	if err != nil {
+		return err
+	}
+	looks, err := p.looks(c, b.CitizenID)
+	if err != nil {
+		return err
+	}
+	view.Tables = []table{booked, looks}
+	return objectPage.Show(c, p.pages, view)
+}
+
+// Programmes lists the municipality's programmes: GET /office/programmes.
+func (p *Pages) Programmes(c echo.Context) error {
+	r := p.reader(c)
+	list, err := p.service.Vouchers.Programmes(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return listPage.Show(c, p.pages, listView{
+		Title: "reports.programmes.title", Lead: "reports.programmes.lead", Table: p.programmeTable(r, list),
+	})
+}
+
+func (p *Pages) programmeTable(r reader, list []vouchers.Programme) table {
+	now := p.service.Now()
+	t := table{Label: "reports.programmes.title", Empty: "reports.programmes.empty", Columns: []column{
+		{Key: "reports.col.programme"}, {Key: "reports.col.kind"}, {Key: "reports.col.discount", Num: true},
+		{Key: "reports.col.month-max", Num: true}, {Key: "reports.col.hold-max", Num: true}, {Key: "reports.col.policy"}, {Key: "reports.col.state"},
+	}}
+	for _, programme := range list {
+		address := "/office/programmes/" + programme.ID.String()
+		policy, _ := programme.InForce(now)
+		t.Rows = append(t.Rows, row{URL: address, Cells: []cell{
+			to(programme.NameIn(r.lang), address), text(r.t("reports.programme-kind." + string(programme.Kind))),
+			{Text: percent(policy.DiscountBP), Num: true}, r.sum(policy.PurchaseMonthMax), r.sum(policy.HoldMax),
+			text(r.t("reports.policy.version", "version", policy.Version)), {Badge: p.saleBadge(r, programme)},
+		}})
+	}
+	return t
+}
+
+func (p *Pages) saleBadge(r reader, programme vouchers.Programme) badge {
+	if _, on := programme.OnSale(p.service.Now()); on {
+		return badge{"success", r.t("reports.programme.on-sale")}
+	}
+	return badge{"info", r.t("reports.programme.off-sale")}
+}
+
+// percent writes basis points: 1,000 is 10 %.
+func percent(bp int64) string {
+	text := fmt.Sprintf("%d.%02d", bp/100, bp%100)
+	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".") + "%"
+}
+
+// Programme shows one programme with every version of its policy: GET /office/programmes/{id}.
+func (p *Pages) Programme(c echo.Context) error {
+	r, ctx := p.reader(c), c.Request().Context()
+	id, err := pathID(c)
+	if err != nil {
+		return err
+	}
+	programme, err := p.service.Vouchers.Programme(ctx, id)
+	if err != nil {
+		return err
+	}
+	view := objectView{
+		Title: "reports.programme.title", Heading: programme.NameIn(r.lang),
+		Back: link{r.t("reports.programmes.title"), "/office/programmes"}, Badge: p.saleBadge(r, programme),
+		Facts: []fact{
+			{Key: "reports.col.id", Text: programme.ID.String(), ID: true},
+			{Key: "reports.col.kind", Text: r.t("reports.programme-kind." + string(programme.Kind))},
+			{Key: "reports.col.opens", Text: r.at(programme.OpensAt)},
+		},
+		Raw: raw(programme),
+	}
+	if programme.ClosesAt != nil {
+		view.Facts = append(view.Facts, fact{Key: "reports.col.closes", Text: r.at(*programme.ClosesAt)})
+	}
+	view.Tables = []table{p.policyTable(r, programme)}
+	if policy, in := programme.InForce(p.service.Now()); in { // the others are in the raw record
+		view.Tables = append(view.Tables, r.ruleTable(policy))
+	}
+	changes, err := p.programmeChanges(c, programme)
+	if err != nil {
+		return err
+	}
+	view.Tables = append(view.Tables, changes)
+	return objectPage.Show(c, p.pages, view)
+}
+
+func (p *Pages) policyTable(r reader, programme vouchers.Programme) table {
+	t := table{Label: "reports.policies.title", Columns: []column{
+		{Key: "reports.col.policy"}, {Key: "reports.col.clause"}, {Key: "reports.col.effective-from"}, {Key: "reports.col.author"},
+		{Key: "reports.col.discount", Num: true}, {Key: "reports.col.month-max", Num: true}, {Key: "reports.col.hold-max", Num: true}, {Key: "reports.col.state"},
+	}}
+	inForce, _ := programme.InForce(p.service.Now())
+	for _, policy := range slices.Backward(programme.Policies) {
+		state := badge{"info", r.t("reports.policy.not-in-force")}
+		if policy.Version == inForce.Version {
+			state = badge{"success", r.t("reports.policy.in-force")}
+		}
+		t.Rows = append(t.Rows, row{Cells: []cell{
+			text(r.t("reports.policy.version", "version", policy.Version)), text(policy.Clause), moment(policy.EffectiveFrom), text(policy.Author),
+			{Text: percent(policy.DiscountBP), Num: true}, r.sum(policy.PurchaseMonthMax), r.sum(policy.HoldMax), {Badge: state},
+		}})
+	}
+	return t
+}
+
+// ruleTable says what one version of a policy allows.
+func (r reader) ruleTable(policy vouchers.Policy) table {
+	limit := func(a money.Amount) string {
+		if a == 0 {
+			return r.t("reports.policy.no-limit")
+		}
+		return r.won(a)
+	}
+	var trades []string
+	for _, code := range policy.ExcludedTrades {
+		name := code
+		if trade, ok := refdata.TradeOf(code); ok {
+			name = trade.Name
+		}
+		trades = append(trades, name)
+	}
+	excluded := strings.Join(trades, ", ")
+	if policy.ExcludesLargeSellers {
+		excluded = strings.TrimPrefix(excluded+", "+r.t("reports.policy.large-sellers"), ", ")
+	}
+	t := table{Label: "reports.policy.title", Columns: []column{{Key: "reports.policy.rule"}, {Key: "reports.policy.value"}}}
+	for _, line := range [][2]string{
+		{"reports.col.discount", percent(policy.DiscountBP)},
+		{"reports.policy.purchase-min", r.won(policy.PurchaseMin)},
+		{"reports.policy.purchase-step", r.won(policy.PurchaseStep)},
+		{"reports.col.month-max", r.won(policy.PurchaseMonthMax)},
+		{"reports.col.hold-max", r.won(policy.HoldMax)},
+		{"reports.policy.per-payment-max", limit(policy.PerPaymentMax)},
+		{"reports.policy.per-day-max", limit(policy.PerDayMax)},
+		{"reports.policy.validity", r.t("reports.policy.years", "years", policy.ValidityYears)},
+		{"reports.policy.refund-used", percent(policy.RefundUsedBP)},
+		{"reports.policy.excluded", excluded},
+	} {
+		t.Rows = append(t.Rows, row{Cells: []cell{text(r.t(line[0])), text(line[1])}})
+	}
+	return t
+}

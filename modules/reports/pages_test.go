@@ -1,0 +1,468 @@
+package reports_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"fmt"
+	"html"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"jangteo/app/audit"
+	"jangteo/app/auth"
+	"jangteo/app/calendar"
+	"jangteo/app/i18n"
+	"jangteo/app/live"
+	"jangteo/app/money"
+	"jangteo/app/refdata"
+	"jangteo/app/tenant"
+	"jangteo/app/testkit"
+	"jangteo/app/web"
+	"jangteo/modules/banking"
+	"jangteo/modules/citizens"
+	"jangteo/modules/ledger"
+	"jangteo/modules/merchants"
+	"jangteo/modules/payments"
+	"jangteo/modules/reports"
+	"jangteo/modules/settlement"
+	"jangteo/modules/tenants"
+	"jangteo/modules/vouchers"
+	"jangteo/static"
+	"jangteo/templates"
+)
+
+// office is a municipality in which a citizen bought 100,000, paid 12,500 at a
+// shop and cancelled 2,500, and a member of staff at the screens.
+type office struct {
+	t       *testing.T
+	ctx     context.Context
+	kit     *testkit.Kit
+	reports *reports.Service
+	all     reports.Services
+	server  *httptest.Server
+	words   i18n.Words
+
+	may      []string
+	citizen  citizens.Citizen
+	phone    string // the citizen's
+	wallet   uuid.UUID
+	shop     merchants.Merchant
+	payment  payments.Payment
+	purchase vouchers.Purchase
+}
+
+var everything = []string{
+	"dashboard.read", "payments.read", "programmes.read", "merchants.read", "citizens.read", "citizens.reveal",
+	"settlement.read", "settlement.close", "ledger.read", "audit.read", "verify.read",
+}
+
+func newOffice(t *testing.T) *office {
+	t.Helper()
+	kit, ctx := testkit.Open(t)
+	now := kit.Clock.Now
+	o := &office{t: t, ctx: ctx, kit: kit, may: everything}
+	lane := ledger.NewLane(kit.Lane.Pgx(), now, ledger.LaneOptions{Kind: ledger.Payment, Topic: payments.TopicCaptured, Record: payments.RecordSQL})
+	t.Cleanup(lane.Close)
+	s := reports.Services{DB: kit.DB, Audit: kit.Audit, Now: now}
+	s.Ledger = ledger.New(kit.DB, lane, now)
+	s.Tenants = tenants.New(kit.DB, kit.Audit, now, kit.Log)
+	o.must(s.Tenants.Register(ctx, refdata.Municipality{Code: int32(kit.Tenant), Sido: "서울특별시", Sigungu: "시험구", Kind: "자치구"}))
+	o.must(s.Tenants.Configure(ctx, kit.Tenant, tenants.Settings{
+		Live: true, Accent: 3, VoucherName: "시험사랑상품권", VoucherNameEn: "Siheom Love Voucher", SettlementDays: 1, FundAccount: "1005000000001",
+	}))
+	bank, err := banking.New(kit.DB, kit.Lane, paysAll{}, kit.Box, banking.Config{InstitutionCode: "M202600001"}, now, kit.Log)
+	o.must(err)
+	s.Citizens = citizens.New(kit.DB, kit.Box, nil, kit.Audit, citizens.Limits{}, now)
+	s.Vouchers = vouchers.New(vouchers.Kits{DB: kit.DB, Lane: kit.Lane, Keys: kit.Keys, Outbox: kit.Outbox, Audit: kit.Audit, Now: now, Log: kit.Log}, s.Ledger, s.Tenants, bank)
+	hub := live.New(kit.DB, kit.Log)
+	passwords, err := auth.NewPasswords()
+	o.must(err)
+	s.Merchants = merchants.New(kit.DB, s.Ledger, kit.Box, kit.Audit, hub, auth.NewWebSessions(kit.DB, now, nil), passwords, time.Hour, now, kit.Log)
+	s.Payments = payments.New(kit.DB, kit.Keys, kit.Outbox, s.Ledger, s.Merchants, s.Vouchers, now)
+	terms := func(context.Context) (settlement.Terms, error) {
+		return settlement.Terms{Days: 1, FundAccount: "1005000000001"}, nil
+	}
+	s.Settlement = settlement.New(kit.DB, s.Ledger, s.Merchants, bank, kit.Outbox, kit.Audit, hub, terms, now, kit.Log)
+	o.all, o.reports = s, reports.New(s)
+	o.story(bank)
+	o.serve()
+	return o
+}
+
+// paysAll is a bank that does whatever it is told.
+type paysAll struct{ banking.Bank }
+
+func (paysAll) Register(_ context.Context, _ banking.Call, _, number, _, _ string) (string, error) {
+	return "handle-" + number, nil
+}
+func (paysAll) Withdraw(context.Context, banking.Call, money.Amount, banking.Route) error { return nil }
+func (paysAll) Deposit(context.Context, banking.Call, money.Amount, banking.Route) error  { return nil }
+
+func (o *office) story(bank *banking.Service) {
+	o.t.Helper()
+	programme, err := o.all.Vouchers.Open(o.ctx, vouchers.ProgrammeInput{
+		Kind: vouchers.Discount, Name: "일반 상품권", NameEn: "Standard",
+		Policy: vouchers.Policy{
+			Clause: "시험구 지역사랑상품권 관리 조례 제7조", Author: "김담당", DiscountBP: 1_000, PurchaseMin: 10_000, PurchaseStep: 10_000,
+			PurchaseMonthMax: 500_000, HoldMax: 700_000, PerPaymentMax: 300_000, PerDayMax: 500_000, ValidityYears: 5, RefundUsedBP: 6_000,
+			ExcludedTrades: []string{"56211"}, ExcludesLargeSellers: true,
+		},
+	})
+	o.must(err)
+	o.must(o.all.Vouchers.Fund(o.ctx, uuid.Must(uuid.NewV7()), 1_000_000))
+	o.citizen, o.phone = o.person("홍길동")
+	shops, err := o.all.Merchants.SeedMany(o.ctx, []merchants.RegisterInput{{
+		Name: "=길동이네 떡볶이", BizNo: "124-81-00998", Trade: "56111", Owner: "홍길순", Phone: "02-2670-1234", Address: "서울특별시 시험구 국회대로 1",
+		Payout: merchants.Destination{BankCode: "004", Number: "12345678901234", Holder: "홍길순"},
+	}})
+	o.must(err)
+	o.shop = shops[0]
+	account, err := bank.Link(o.ctx, banking.LinkInput{
+		CitizenID: o.citizen.ID, BankCode: "020", AccountNumber: "1002123456789", Name: "홍길동", BirthDate: calendar.Date(1990, time.January, 31),
+	})
+	o.must(err)
+	o.purchase, _, err = o.all.Vouchers.Purchase(o.ctx, vouchers.PurchaseInput{
+		Key: uuid.NewString(), CitizenID: o.citizen.ID, ProgrammeID: programme.ID, Amount: 100_000, BankAccountID: account.ID,
+	})
+	o.must(err)
+	o.wallet = o.purchase.WalletID
+	o.payment, _, err = o.all.Payments.Pay(o.ctx, payments.PayInput{Key: uuid.NewString(), CitizenID: o.citizen.ID, MerchantID: o.shop.ID, Amount: 12_500})
+	o.must(err)
+	citizen := auth.With(o.ctx, auth.Principal{Kind: auth.Citizen, ID: o.citizen.ID})
+	_, _, err = o.all.Payments.Cancel(citizen, payments.CancelInput{Key: uuid.NewString(), PaymentID: o.payment.ID, Amount: 2_500})
+	o.must(err)
+}
+
+func (o *office) person(name string) (citizens.Citizen, string) {
+	o.t.Helper()
+	phone := fmt.Sprintf("010%08d", uuid.New().ID()%100_000_000)
+	people, err := o.all.Citizens.Enrol(o.ctx, []citizens.Identity{{
+		CI: uuid.NewString(), Name: name, BirthDate: calendar.Date(1990, time.January, 31), Phone: phone,
+	}}, o.kit.Clock.Now())
+	o.must(err)
+	return people[0], phone
+}
+
+func (o *office) serve() {
+	o.t.Helper()
+	var err error
+	o.words, err = i18n.Load()
+	o.must(err)
+	pages, err := web.LoadPages(templates.Files, o.words, static.Path)
+	o.must(err)
+	pages.Frame = func(c echo.Context) web.Frame {
+		return web.Frame{Lang: web.Lang(c), Path: c.Request().URL.Path, Now: o.kit.Clock.Now(), Person: "김주무", HomeURL: "/office"}
+	}
+	e := web.NewServer(web.ServerOptions{Log: o.kit.Log}, func() *web.Pages { return pages })
+	me := uuid.New()
+	r := web.NewRouter(e, web.Gate{
+		Authenticate: func(_ echo.Context, kind auth.Kind) (auth.Principal, error) {
+			return auth.Principal{Kind: kind, ID: me, Name: "김주무", Tenant: o.kit.Tenant, Permissions: o.may}, nil
+		},
+		Tenant: func(context.Context, tenant.ID) error { return nil },
+	}, o.words, "test")
+	p := reports.NewPages(o.reports, pages)
+	for path, handler := range map[string]echo.HandlerFunc{
+		"/office": p.Dashboard, "/office/payments": p.Payments, "/office/payments.csv": p.ExportCSV, "/office/payments.xlsx": p.ExportXLSX,
+		"/office/payments/{id}": p.Payment, "/office/purchases": p.Purchases, "/office/purchases/{id}": p.Purchase,
+		"/office/programmes": p.Programmes, "/office/programmes/{id}": p.Programme, "/office/merchants": p.Merchants, "/office/merchants/{id}": p.Merchant,
+		"/office/citizens": p.Citizens, "/office/citizens/{id}": p.Citizen, "/office/settlements": p.Settlements, "/office/settlements/{id}": p.Settlement,
+		"/office/ledger": p.Ledger, "/office/ledger/accounts/{id}": p.Account, "/office/ledger/entries/{id}": p.Entry,
+		"/office/audit": p.Audit, "/office/access": p.Access, "/office/verify": p.Verifications,
+	} {
+		r.Page(web.Route{Method: "GET", Path: path, Access: web.Staff, Class: web.Report}, handler)
+	}
+	for path, handler := range map[string]echo.HandlerFunc{
+		"/office/citizens/{id}/reveal": p.RevealCitizen, "/office/merchants/{id}/reveal": p.RevealMerchant, "/office/settlements/close": p.CloseDays,
+		"/office/settlements/pay-out": p.PayOut, "/office/settlements/{id}/retry": p.RetryPayout, "/office/verify": p.RunVerify,
+	} {
+		r.Page(web.Route{Method: "POST", Path: path, Access: web.Staff, Class: web.Report}, handler)
+	}
+	o.server = httptest.NewServer(e)
+	o.t.Cleanup(o.server.Close)
+}
+
+func (o *office) must(err error) {
+	o.t.Helper()
+	if err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// screen is an answer; its text is what people read.
+type screen struct {
+	status int
+	body   string
+	text   string
+}
+
+var (
+	tags   = regexp.MustCompile(`(?s)<(style|script)[^>]*>.*?</(style|script)>|<[^>]*>`)
+	spaces = regexp.MustCompile(`\s+`)
+)
+
+func (o *office) ask(method, address string, form url.Values, lang string) screen {
+	o.t.Helper()
+	request, err := http.NewRequestWithContext(o.ctx, method, o.server.URL+address, strings.NewReader(form.Encode()))
+	o.must(err)
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.AddCookie(&http.Cookie{Name: web.LangCookie, Value: lang})
+	answer, err := o.server.Client().Do(request)
+	o.must(err)
+	defer func() { _ = answer.Body.Close() }()
+	body, err := io.ReadAll(answer.Body)
+	o.must(err)
+	return screen{answer.StatusCode, string(body), spaces.ReplaceAllString(html.UnescapeString(tags.ReplaceAllString(string(body), " ")), " ")}
+}
+
+func (o *office) get(address string) screen { return o.ask("GET", address, nil, "ko") }
+
+func (o *office) shows(address string, parts ...string) screen {
+	o.t.Helper()
+	s := o.get(address)
+	if s.status != http.StatusOK {
+		o.t.Fatalf("%s answered %d: %s", address, s.status, s.text)
+	}
+	for _, part := range parts {
+		if !strings.Contains(s.text, part) {
+			o.t.Errorf("%s does not say %q:\n%s", address, part, s.text)
+		}
+	}
+	return s
+}
+
+// missing are words keys that stand on a page as they are.
+var missing = regexp.MustCompile(`(reports|label|problem|layout|field)\.[a-z]+[.\-a-z]*[a-z]`)
+
+func TestTheOfficeSeesTheStory(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	day := calendar.DayOf(o.kit.Clock.Now())
+
+	o.shows("/office", "오늘 발행 100,000원", "오늘 결제 12,500원", "오늘 취소 2,500원", "남은 할인 재원 990,000원", "미사용 잔액 90,000원", "일반 상품권")
+	o.shows("/office/payments", o.payment.ApprovalNumber(), "일부 취소", "12,500원")
+	payment := "/office/payments/" + o.payment.ID.String()
+	o.shows(payment, "=길동이네 떡볶이", "홍*동", "일부 취소", "10,000원", "취소 2,500원 · 이용자", "가맹점 미지급금 · =길동이네 떡볶이", "아무도 개인정보를 열람하지 않았습니다")
+	o.shows("/office/ledger/entries/"+o.payment.ID.String(), "결제 · 12,500원", "이 분개에 이어진 분개", "결제 취소")
+	o.shows("/office/ledger/accounts/"+o.wallet.String(), "90,000원", "-12,500원", "2,500원", "홍*동")
+	o.shows("/office/purchases/"+o.purchase.ID.String(), "100,000원", "구매 할인 약정", "구매 완료", "조례 제7조")
+	o.shows("/office/programmes/"+o.purchase.ProgrammeID.String(), "10%", "조례 제7조", "김담당", "연 매출 30억 원 초과")
+
+	closed := o.ask("POST", "/office/settlements/close", url.Values{"day": {day.String()}, "confirm": {"yes"}}, "ko")
+	if closed.status != http.StatusOK || !strings.Contains(closed.text, "마감했습니다") || !strings.Contains(closed.text, "지급 대기 1") {
+		t.Fatalf("closing the day: %d %s", closed.status, closed.text)
+	}
+	paid := o.ask("POST", "/office/settlements/pay-out", url.Values{"choice": {"all"}, "confirm": {"yes"}}, "ko")
+	if !strings.Contains(paid.text, "1건을 은행에 보냈습니다") || !strings.Contains(paid.text, "지급 완료 1") {
+		t.Fatalf("paying out: %d %s", paid.status, paid.text)
+	}
+	o.shows(payment, "영업일 마감", "지급 완료")
+	o.shows("/office", "마지막 마감일 2026. 11. 18.(수)", "오늘 결제 12,500원", "오늘 취소 2,500원")
+	list, _, err := o.all.Settlement.List(o.ctx, settlement.Filter{Limit: 1})
+	o.must(err)
+	o.shows("/office/settlements/"+list[0].ID.String(), "정산 금액 10,000원", "지급 지시", "국민은행")
+	o.shows("/office/merchants/"+o.shop.ID.String(), "124-81-00998", "지급할 금액 0원")
+	o.shows("/office/audit", "영업일 마감", "지급 지시")
+
+	verified := o.ask("POST", "/office/verify", nil, "ko")
+	if !strings.Contains(verified.text, "차이 없음") {
+		t.Errorf("verifying: %d %s", verified.status, verified.text)
+	}
+}
+
+func TestSearchingPayments(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	number := o.payment.ApprovalNumber()
+	for query, found := range map[string]bool{
+		"q=" + number: true, "q=" + o.payment.ID.String(): true, "q=" + url.QueryEscape("떡볶이"): true, "state=partially-cancelled": true,
+		"from=2026-11-18&to=2026-11-18": true, "q=" + uuid.NewString(): false, "q=00000000": false, "q=nobody": false, "state=cancelled": false,
+		"from=2026-11-19": false, "to=2026-11-17": false,
+	} {
+		if s := o.shows("/office/payments?" + query); strings.Contains(s.text, number) != found {
+			t.Errorf("%s: found is %v, want %v", query, !found, found)
+		}
+	}
+	for _, query := range []string{"from=yesterday", "state=none", "before=1", "q=" + strings.Repeat("a", 61), "seen=-1", "q=%ff", "to=0001-01-01", "from=2026-13-01"} {
+		if s := o.get("/office/payments?" + query); s.status < 400 || s.status > 499 {
+			t.Errorf("%s answered %d", query, s.status)
+		}
+	}
+}
+
+func TestDownloads(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	text := o.get("/office/payments.csv").body
+	if !strings.HasPrefix(text, "\ufeff") || !strings.Contains(text, o.payment.ID.String()) || !strings.Contains(text, "'=길동이네 떡볶이") {
+		t.Errorf("the file is %q", text)
+	}
+	if strings.Contains(text, o.citizen.ID.String()) {
+		t.Error("the file names the citizen")
+	}
+	book := o.get("/office/payments.xlsx").body
+	if _, err := zip.NewReader(bytes.NewReader([]byte(book)), int64(len(book))); err != nil {
+		t.Errorf("the workbook does not open: %v", err)
+	}
+	changes, err := o.kit.Audit.Changes(o.ctx, audit.Filter{Object: "payments"})
+	o.must(err)
+	if len(changes) != 2 || changes[0].ActorName != "김주무" || !strings.Contains(string(changes[0].After), `"rows": 1`) {
+		t.Errorf("the audit log has %+v", changes)
+	}
+}
+
+func TestPersonalData(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	page := "/office/citizens/" + o.citizen.ID.String()
+
+	t.Run("is masked, and found by exact phone, id and wallet", func(t *testing.T) {
+		for _, query := range []string{o.phone, o.citizen.ID.String(), o.wallet.String()} {
+			s := o.shows("/office/citizens?q="+query, "홍*동")
+			if strings.Contains(strings.ReplaceAll(s.text, query, ""), o.phone) {
+				t.Errorf("%s shows the number", query)
+			}
+		}
+		if s := o.shows("/office/citizens?q=" + o.phone[:10]); strings.Contains(s.text, "홍*동") {
+			t.Error("a part of a number finds people")
+		}
+		if s := o.shows(page, "90,000원"); strings.Contains(s.body, o.phone) || strings.Contains(s.body, "홍길동") {
+			t.Error("the page shows personal data")
+		}
+	})
+	t.Run("of whoever holds nothing here does not exist", func(t *testing.T) {
+		stranger, phone := o.person("나그네")
+		if s := o.get("/office/citizens/" + stranger.ID.String()); s.status != http.StatusNotFound {
+			t.Errorf("the page answered %d", s.status)
+		}
+		if s := o.shows("/office/citizens?q=" + phone); strings.Contains(s.text, stranger.NameMasked) {
+			t.Error("the search finds them")
+		}
+		if s := o.ask("POST", "/office/citizens/"+stranger.ID.String()+"/reveal", url.Values{"reason": {"궁금해서"}}, "ko"); s.status != http.StatusNotFound {
+			t.Errorf("revealing answered %d: %s", s.status, s.text)
+		}
+	})
+	t.Run("takes a reason, and leaves a record that others see", func(t *testing.T) {
+		for _, reason := range []string{"", "a", strings.Repeat("가", 501), "a\x00b"} {
+			s := o.ask("POST", page+"/reveal", url.Values{"reason": {reason}}, "ko")
+			if s.status != http.StatusUnprocessableEntity || strings.Contains(s.body, "홍길동") {
+				t.Errorf("reason %.5q: %d", reason, s.status)
+			}
+		}
+		s := o.ask("POST", page+"/reveal", url.Values{"reason": {"민원 2026-15 확인"}}, "ko")
+		if s.status != http.StatusOK || !strings.Contains(s.text, o.phone) || !strings.Contains(s.text, "홍길동") || !strings.Contains(s.text, "1990-01-31") {
+			t.Errorf("revealed: %d %s", s.status, s.text)
+		}
+		o.shows("/office/access", "김주무", "민원 2026-15 확인")
+		o.shows("/office/payments/"+o.payment.ID.String(), "김주무", "민원 2026-15 확인")
+		if s := o.shows(page, "민원 2026-15 확인"); strings.Contains(s.body, o.phone) {
+			t.Error("the page goes on showing it")
+		}
+		owner := o.ask("POST", "/office/merchants/"+o.shop.ID.String()+"/reveal", url.Values{"reason": {"현장 점검"}}, "ko")
+		if owner.status != http.StatusOK || !strings.Contains(owner.text, "홍길순") {
+			t.Errorf("the owner: %d %s", owner.status, owner.text)
+		}
+	})
+	t.Run("cannot be asked for without the permission", func(t *testing.T) {
+		o.may = []string{"citizens.read"}
+		defer func() { o.may = everything }()
+		if s := o.shows(page); strings.Contains(s.body, "/reveal") {
+			t.Error("the form is there")
+		}
+	})
+}
+
+func TestNeighboursSeeNothing(t *testing.T) {
+	t.Parallel()
+	o, neighbour := newOffice(t), newOffice(t)
+	list, err := o.all.Ledger.House(o.ctx)
+	o.must(err)
+	for _, address := range []string{
+		"payments/" + o.payment.ID.String(), "purchases/" + o.purchase.ID.String(), "programmes/" + o.purchase.ProgrammeID.String(),
+		"merchants/" + o.shop.ID.String(), "citizens/" + o.citizen.ID.String(), "settlements/" + uuid.NewString(),
+		"ledger/accounts/" + list.Subsidy.String(), "ledger/accounts/" + o.wallet.String(), "ledger/entries/" + o.payment.ID.String(),
+		"payments/not-an-id", "citizens/" + strings.Repeat("0", 36),
+	} {
+		if s := neighbour.get("/office/" + address); s.status != http.StatusNotFound {
+			t.Errorf("%s answered %d", address, s.status)
+		}
+	}
+	if s := neighbour.shows("/office/citizens?q=" + o.wallet.String()); strings.Contains(s.text, "홍*동") {
+		t.Error("a neighbour finds the citizen by their wallet")
+	}
+}
+
+func TestEveryPageHasItsWords(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	day := calendar.DayOf(o.kit.Clock.Now()).String()
+	o.ask("POST", "/office/settlements/close", url.Values{"day": {day}, "confirm": {"yes"}}, "ko")
+	list, _, err := o.all.Settlement.List(o.ctx, settlement.Filter{Limit: 1})
+	o.must(err)
+	for _, address := range []string{
+		"", "/payments", "/payments?q=nobody", "/payments/" + o.payment.ID.String(), "/purchases", "/purchases/" + o.purchase.ID.String(), "/programmes",
+		"/programmes/" + o.purchase.ProgrammeID.String(), "/merchants", "/merchants/" + o.shop.ID.String(), "/citizens", "/citizens/" + o.citizen.ID.String(),
+		"/settlements", "/settlements?state=paid", "/settlements?from=" + day, "/settlements/" + list[0].ID.String(), "/ledger",
+		"/ledger/accounts/" + o.wallet.String(), "/ledger/entries/" + o.payment.ID.String(), "/audit", "/access", "/verify",
+	} {
+		for _, lang := range i18n.Languages {
+			s := o.ask("GET", "/office"+address, nil, lang)
+			if s.status != http.StatusOK {
+				t.Errorf("%s in %s answered %d", address, lang, s.status)
+			}
+			if found := missing.FindString(s.text); found != "" {
+				t.Errorf("%s in %s shows %q", address, lang, found)
+			}
+		}
+	}
+}
+
+func TestSettlementNeedsConfirmation(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	for address, form := range map[string]url.Values{
+		"close":    {"day": {"2026-11-18"}},
+		"close?":   {"day": {"someday"}, "confirm": {"yes"}},
+		"close??":  {"day": {"2026-11-20"}, "confirm": {"yes"}}, // has not begun
+		"pay-out":  {"choice": {"all"}},
+		"pay-out?": {"choice": {"none"}, "confirm": {"yes"}},
+	} {
+		if s := o.ask("POST", "/office/settlements/"+address, form, "ko"); s.status < 400 || s.status > 499 || !strings.Contains(s.body, "error-summary") {
+			t.Errorf("%s %v answered %d", address, form, s.status)
+		}
+	}
+	if days, _ := o.all.Settlement.Days(o.ctx, 1); len(days) != 0 {
+		t.Errorf("closed %v", days)
+	}
+}
+
+func TestVerifyNamesWhatIsPlanted(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	v, err := o.reports.Verify(o.ctx)
+	o.must(err)
+	if !v.Clean() || v.Payments != 1 || v.Purchases != 1 || v.Entries < 4 {
+		t.Fatalf("before: %+v", v)
+	}
+	o.plant(`UPDATE ledger.accounts SET balance = balance + 1 WHERE tenant_id = $1 AND kind = 'wallet'`)
+	o.kit.Clock.Advance(time.Minute)
+	s := o.ask("POST", "/office/verify", nil, "ko")
+	if !strings.Contains(s.text, "guarded-balance-is-its-transfers") || !strings.Contains(s.text, "90001") || strings.Contains(s.text, "차이 없음 2026. 11. 18.(수) 12:01") {
+		t.Errorf("after: %s", s.text)
+	}
+	kept, err := o.reports.Verifications(o.ctx, 10)
+	o.must(err)
+	if len(kept) != 2 || kept[0].Clean() || !kept[1].Clean() {
+		t.Errorf("kept %+v", kept)
+	}
+}

@@ -1,0 +1,64 @@
+package reports
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/google/uuid"
+
+	"jangteo/app/db"
+	"jangteo/app/tenant"
+	"jangteo/modules/ledger"
+)
+
+type store struct{ db *db.DB }
+
+type verificationRow struct {
+	TenantID    tenant.ID
+	ID          uuid.UUID
+	At          time.Time
+	TookMs      int64
+	Accounts    int64
+	Entries     int64
+	Transfers   int64
+	Payments    int64
+	Purchases   int64
+	Settlements int64
+	Differences []byte
+}
+
+func (s store) keep(ctx context.Context, v Verification) error {
+	found := v.Differences
+	if found == nil {
+		found = []ledger.Difference{}
+	}
+	differences, err := json.Marshal(found)
+	if err != nil {
+		return err
+	}
+	return s.db.In(ctx).Exec(`INSERT INTO reports.verifications
+			(tenant_id, id, at, took_ms, accounts, entries, transfers, payments, purchases, settlements, differences)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?::jsonb)`,
+		v.Tenant, v.ID, v.At, v.Took.Milliseconds(), v.Accounts, v.Entries, v.Transfers, v.Payments, v.Purchases, v.Settlements, string(differences)).Error
+}
+
+func (s store) verifications(ctx context.Context, limit int) (list []Verification, err error) {
+	var rows []verificationRow
+	err = s.db.In(ctx).Raw(`SELECT * FROM reports.verifications WHERE tenant_id = ? ORDER BY id DESC LIMIT ?`,
+		tenant.From(ctx), limit).Scan(&rows).Error
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rows {
+		v := Verification{
+			Tenant: r.TenantID, ID: r.ID, At: r.At, Took: time.Duration(r.TookMs) * time.Millisecond, Accounts: r.Accounts,
+			Entries: r.Entries, Transfers: r.Transfers, Payments: r.Payments, Purchases: r.Purchases, Settlements: r.Settlements,
+		}
+		if err := json.Unmarshal(r.Differences, &v.Differences); err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	return list, nil
+}

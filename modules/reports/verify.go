@@ -1,0 +1,77 @@
+package reports
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"jangteo/app/tenant"
+	"jangteo/modules/ledger"
+)
+
+// Verification is what a recomputation of a municipality's books found.
+type Verification struct {
+	Tenant      tenant.ID
+	ID          uuid.UUID
+	At          time.Time
+	Took        time.Duration
+	Accounts    int64
+	Entries     int64
+	Transfers   int64
+	Payments    int64
+	Purchases   int64
+	Settlements int64
+	Differences []ledger.Difference // at most 1,000
+}
+
+// Clean reports whether everything adds up.
+func (v Verification) Clean() bool { return len(v.Differences) == 0 }
+
+const (
+	differencesMost = 1_000
+	verifyPause     = 30 * time.Second // between two runs by hand
+)
+
+// Verify recomputes every balance from transfers, every payment and purchase
+// from entries and every settlement from payments, for the municipality in
+// ctx, and keeps the result.
+func (s *Service) Verify(ctx context.Context) (v Verification, err error) {
+	begun := s.Now()
+	v = Verification{Tenant: tenant.From(ctx), ID: uuid.Must(uuid.NewV7()), At: begun}
+	books, err := s.Ledger.Verify(ctx)
+	if err != nil {
+		return v, err
+	}
+	v.Accounts, v.Entries, v.Transfers, v.Differences = books.Accounts, books.Entries, books.Transfers, books.Differences
+	for _, check := range []func(context.Context) ([]ledger.Difference, error){
+		s.Payments.Verify, s.Vouchers.Verify, s.Settlement.Verify,
+	} {
+		found, err := check(ctx)
+		if err != nil {
+			return v, err
+		}
+		v.Differences = append(v.Differences, found...)
+	}
+	v.Differences = v.Differences[:min(len(v.Differences), differencesMost)]
+	for _, count := range []struct {
+		of   func(context.Context) (int64, error)
+		into *int64
+	}{{s.Payments.Count, &v.Payments}, {s.Vouchers.CountPurchases, &v.Purchases}, {s.Settlement.Count, &v.Settlements}} {
+		if *count.into, err = count.of(ctx); err != nil {
+			return v, err
+		}
+	}
+	v.Took = s.Now().Sub(begun)
+	return v, s.DB.Tx(ctx, func(ctx context.Context) error { return s.store.keep(ctx, v) })
+}
+
+// Verifications lists the results of the municipality in ctx, the latest first;
+// limit is 1 to 100.
+func (s *Service) Verifications(ctx context.Context, limit int) (list []Verification, err error) {
+	err = s.DB.Tx(ctx, func(ctx context.Context) error {
+		list, err = s.store.verifications(ctx, min(max(limit, 1), 100))
+		return err
+	})
+	return list, err
+}

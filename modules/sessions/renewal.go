@@ -1,0 +1,354 @@
+package sessions
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"jangteo/app/auth"
+	"jangteo/app/fault"
+	"jangteo/modules/citizens"
+)
+
+const (
+	refreshGrace    = 10 * time.Second
+	challengeLives  = 2 * time.Minute
+	challengesMost  = 20 // open at once for one device
+	refreshTokenLen = 64 // base64url of 48 bytes
+)
+
+// A refresh token is the session's id, 16 bytes, and a seal over both. The
+// seal tells a token that we made from one that somebody made up: only the
+// first may be told that its record is missing.
+
+func (s *Service) rootToken(session uuid.UUID) string {
+	nonce := make([]byte, 16)
+	_, _ = rand.Read(nonce) // never fails
+	return s.sealToken(session, nonce)
+}
+
+// nextToken is the only successor of a token: whoever presents it twice within
+// the grace gets the same one, and nothing but its hash is stored.
+func (s *Service) nextToken(session uuid.UUID, token string) string {
+	return s.sealToken(session, s.index("sessions.refresh.next", token))
+}
+
+func (s *Service) sealToken(session uuid.UUID, nonce []byte) string {
+	body := slices.Concat(session[:], nonce)
+	return base64.RawURLEncoding.EncodeToString(append(body, s.index("sessions.refresh", string(body))...))
+}
+
+func (s *Service) index(field, value string) []byte {
+	made, err := s.box.Index(field, value)
+	if err != nil {
+		panic(err) // an HMAC in memory does not fail
+	}
+	return made
+}
+
+func (s *Service) readToken(token string) (session uuid.UUID, ok bool) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil || len(token) != refreshTokenLen {
+		return session, false
+	}
+	return uuid.UUID(raw[:16]), bytes.Equal(raw[32:], s.index("sessions.refresh", string(raw[:32])))
+}
+
+func hash(token string) []byte {
+	sum := sha256.Sum256([]byte(token))
+	return sum[:]
+}
+
+// issue makes refresh the session's current token and mints an access token.
+func (s *Service) issue(ctx context.Context, t Tokens, refresh string) (Tokens, error) {
+	if err := s.store.succeed(ctx, t.Session.ID, hash(refresh), s.now()); err != nil {
+		return t, err
+	}
+	if err := s.store.insertRefresh(ctx, hash(refresh), t.Session.ID, s.now()); err != nil {
+		return t, err
+	}
+	t.Refresh = refresh
+	return s.mint(t)
+}
+
+func (s *Service) mint(t Tokens) (Tokens, error) {
+	access, minted, err := s.tokens.Mint(auth.Claims{Citizen: t.Session.CitizenID, Session: t.Session.ID, Device: t.Session.DeviceID, Epoch: t.Session.Epoch})
+	t.Access, t.AccessExpires = access, minted.ExpiresAt
+	return t, err
+}
+
+// RefreshInput is a refresh token as it comes back.
+type RefreshInput struct {
+	Token string
+	// AskProof answers an old token with step-up-required instead of taking it
+	// for stolen: the caller will have the device prove its key. Only our own
+	// pages may say so, whose tokens no script can read.
+	AskProof bool
+}
+
+// Refresh exchanges a refresh token for its successor. The immediate
+// predecessor gets the same successor again for 10 seconds; any other old
+// token means that somebody else has one: the session ends and the account is
+// restricted until its owner proves who they are.
+func (s *Service) Refresh(ctx context.Context, in RefreshInput) (t Tokens, err error) {
+	id, ours := s.readToken(in.Token)
+	if !ours {
+		return t, auth.ErrSignInRequired
+	}
+	var refused error // what is refused is still recorded
+	err = s.db.Platform(ctx, func(ctx context.Context) (err error) {
+		t, refused, err = s.refresh(ctx, id, in)
+		return err
+	})
+	if lockTimedOut(err) {
+		return Tokens{}, ErrRefreshInProgress
+	}
+	return outcome(t, refused, err)
+}
+
+func (s *Service) refresh(ctx context.Context, id uuid.UUID, in RefreshInput) (t Tokens, refused, err error) {
+	t.Session, refused, err = s.lockLive(ctx, id)
+	if refused != nil || err != nil {
+		return t, refused, err
+	}
+	row, found, err := s.store.refresh(ctx, hash(in.Token))
+	if err != nil {
+		return t, nil, err
+	}
+	if found && row.UsedAt == nil {
+		if err := s.store.seen(ctx, id, s.now(), auth.Info(ctx).Address); err != nil {
+			return t, nil, err
+		}
+		t, err = s.issue(ctx, t, s.nextToken(id, in.Token))
+		return t, nil, err
+	}
+	next := s.nextToken(id, in.Token)
+	if found && bytes.Equal(row.Successor, hash(next)) && s.now().Sub(*row.UsedAt) <= refreshGrace {
+		current, found, err := s.store.refresh(ctx, row.Successor)
+		if err != nil {
+			return t, nil, err
+		}
+		if found && current.UsedAt == nil { // the answer was lost, or two tabs asked at once
+			t.Refresh = next
+			t, err = s.mint(t)
+			return t, nil, err
+		}
+	}
+	if in.AskProof {
+		return t, ErrStepUp, nil
+	}
+	refused, err = s.reuse(ctx, &t.Session)
+	return t, refused, err
+}
+
+// reuse ends the session of a token that somebody used again.
+func (s *Service) reuse(ctx context.Context, session *Session) (refused, err error) {
+	if _, err := s.citizens.Lock(ctx, session.CitizenID, citizens.LockedForReuse); err != nil {
+		return nil, err
+	}
+	if err := s.end(ctx, session, reused()); err != nil {
+		return nil, err
+	}
+	return session.fault(s.cfg.Absolute), nil
+}
+
+// lockLive reads a session that must be live. One that has been idle or is old
+// ends here, and is told so.
+func (s *Service) lockLive(ctx context.Context, id uuid.UUID) (session Session, refused, err error) {
+	session, found, err := s.store.lock(ctx, id)
+	switch {
+	case err != nil:
+		return session, nil, err
+	case !found: // our seal, and no row: our loss
+		s.log.ErrorContext(ctx, "session record missing", "session", id)
+		return session, ErrRecordMissing.With("initiator", string(BySystem)).With("actions", []string{"sign-in"}), nil
+	}
+	refused, err = s.expire(ctx, &session)
+	return session, refused, err
+}
+
+func (s *Service) expire(ctx context.Context, session *Session) (refused, err error) {
+	now := s.now()
+	if session.State == Active {
+		switch {
+		case now.Sub(session.ProvedAt) > s.cfg.Absolute:
+			err = s.end(ctx, session, expired(Expired))
+		case now.Sub(session.SeenAt) > s.cfg.Idle:
+			err = s.end(ctx, session, expired(ExpiredIdle))
+		default:
+			return nil, nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return session.fault(s.cfg.Absolute), nil
+}
+
+// Challenge is what a device must sign.
+type Challenge struct {
+	Text      string
+	ExpiresAt time.Time
+}
+
+// Challenge makes a text for a device to sign, good once and for two minutes.
+// A device that is not known gets one too, which will never do.
+func (s *Service) Challenge(ctx context.Context, device uuid.UUID) (c Challenge, err error) {
+	raw := make([]byte, 32)
+	_, _ = rand.Read(raw) // never fails
+	c = Challenge{base64.RawURLEncoding.EncodeToString(raw), s.now().Add(challengeLives)}
+	err = s.db.Platform(ctx, func(ctx context.Context) error {
+		_, found, err := s.store.device(ctx, device)
+		if err != nil || !found {
+			return err
+		}
+		kept, err := s.store.challenge(ctx, hash(c.Text), device, s.now(), c.ExpiresAt, challengesMost)
+		if err == nil && !kept {
+			err = fault.ErrTooMany.After(challengeLives)
+		}
+		return err
+	})
+	return c, err
+}
+
+// ResumeInput is a device's proof.
+type ResumeInput struct {
+	DeviceID  uuid.UUID
+	Challenge string
+	Signature string // base64url, 64 bytes; see Device.signed
+}
+
+// Resume lets a device go on by its key: with new tokens while its session is
+// active, with a new session after a reset or an idle expiry. Any other ending
+// is told as it is, with what the owner of the device may know.
+func (s *Service) Resume(ctx context.Context, in ResumeInput) (t Tokens, err error) {
+	var refused error // the challenge is used up all the same
+	err = s.db.Platform(ctx, func(ctx context.Context) (err error) {
+		t, refused, err = s.resume(ctx, in)
+		return err
+	})
+	return outcome(t, refused, err)
+}
+
+// outcome gives no token with a refusal, and no refusal that did not commit.
+func outcome(t Tokens, refused, err error) (Tokens, error) {
+	if err == nil {
+		err = refused
+	}
+	if err != nil {
+		return Tokens{}, err
+	}
+	return t, nil
+}
+
+func (s *Service) resume(ctx context.Context, in ResumeInput) (t Tokens, refused, err error) {
+	taken, err := s.store.takeChallenge(ctx, hash(in.Challenge), in.DeviceID, s.now())
+	if err != nil || !taken {
+		return t, ErrProofInvalid, err
+	}
+	var found bool
+	if t.Device, found, err = s.store.device(ctx, in.DeviceID); err != nil || !found || !t.Device.signed(in.Challenge, in.Signature) {
+		return t, ErrProofInvalid, err
+	}
+	if err := s.store.alone(ctx, t.Device.CitizenID); err != nil {
+		return t, nil, err
+	}
+	if t.Session, found, err = s.store.lockLatest(ctx, in.DeviceID); err != nil || !found {
+		return t, auth.ErrSignInRequired, err
+	}
+	refused, err = s.expire(ctx, &t.Session)
+	if err != nil {
+		return t, nil, err
+	}
+	if refused != nil {
+		var free bool
+		if free, err = s.mayGoOn(ctx, t.Session); err != nil {
+			return t, nil, err
+		}
+		if !free {
+			refused, err = s.details(ctx, t.Session)
+			return t, refused, err
+		}
+		if t.Session, err = s.goOn(ctx, t.Session); err != nil {
+			return t, nil, err
+		}
+	}
+	if err := s.store.seen(ctx, t.Session.ID, s.now(), auth.Info(ctx).Address); err != nil {
+		return t, nil, err
+	}
+	if err := s.record(ctx, eventResumed, t.Session); err != nil {
+		return t, nil, err
+	}
+	t, err = s.issue(ctx, t, s.rootToken(t.Session.ID))
+	return t, nil, err
+}
+
+// mayGoOn tells whether an ended session may be continued by the device's key
+// alone: nobody's decision ended it, the person proved who they are recently
+// enough, and they have not logged in elsewhere since.
+func (s *Service) mayGoOn(ctx context.Context, ended Session) (bool, error) {
+	if !graph[ended.State].resumable || s.now().Sub(ended.ProvedAt) > s.cfg.Absolute {
+		return false, nil
+	}
+	c, err := s.citizens.Get(ctx, ended.CitizenID)
+	if err != nil || c.Locked() {
+		return false, err
+	}
+	_, elsewhere, err := s.store.lockActive(ctx, ended.CitizenID)
+	return !elsewhere, err
+}
+
+func (s *Service) goOn(ctx context.Context, ended Session) (Session, error) {
+	now := s.now()
+	n := Session{
+		ID: uuid.Must(uuid.NewV7()), CitizenID: ended.CitizenID, DeviceID: ended.DeviceID, Method: ByDeviceKey, Resumes: &ended.ID,
+		Epoch: epoch, State: Active, BeganAt: now, ProvedAt: ended.ProvedAt, SeenAt: now, Address: auth.Info(ctx).Address,
+	}
+	return n, s.store.insert(ctx, n)
+}
+
+// details tells the owner of a device, who has just proven its key, why its
+// session ended and which of their devices did it.
+func (s *Service) details(ctx context.Context, ended Session) (refused, err error) {
+	f := ended.fault(s.cfg.Absolute)
+	other := ended.SupersedingDevice
+	if other == nil {
+		other = ended.EndedByDevice
+	}
+	if other == nil {
+		return f, nil
+	}
+	d, found, err := s.store.device(ctx, *other)
+	if found {
+		f = f.With("by_device", d.Name)
+	}
+	return f, err
+}
+
+// EndingOf tells the bearer of a refresh token whether its session ended and
+// why, as a fault; nil if it is live. Nothing changes by asking.
+func (s *Service) EndingOf(ctx context.Context, refreshToken string) (told error, err error) {
+	id, ours := s.readToken(refreshToken)
+	if !ours {
+		return nil, nil
+	}
+	err = s.db.Platform(ctx, func(ctx context.Context) error {
+		session, found, err := s.store.session(ctx, id)
+		switch {
+		case err != nil:
+			return err
+		case !found:
+			told = ErrRecordMissing
+		case session.State != Active:
+			told = session.fault(s.cfg.Absolute)
+		}
+		return nil
+	})
+	return told, err
+}

@@ -1,0 +1,323 @@
+package sessions
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"jangteo/app/auth"
+	"jangteo/app/clock"
+	"jangteo/app/crypt"
+	"jangteo/app/db"
+	"jangteo/app/outbox"
+	"jangteo/app/tenant"
+	"jangteo/modules/citizens"
+)
+
+// epoch of the tokens that count. A restored backup or a lost key will raise
+// it, under an incident.
+const epoch = 1
+
+const listMost = 50
+
+// Config is how long a session lasts. Zero takes the value beside it.
+type Config struct {
+	Idle     time.Duration // 30 days without a renewal
+	Absolute time.Duration // 90 days since the last identity check
+}
+
+// Service is what other modules call.
+type Service struct {
+	db       *db.DB
+	store    store
+	citizens *citizens.Service
+	tokens   *auth.Tokens
+	box      *crypt.Box
+	outbox   *outbox.Outbox
+	cfg      Config
+	now      clock.Now
+	log      *slog.Logger
+	watch    watch
+}
+
+// New keeps sessions in d. Verify answers once Run or Poll has read which
+// sessions ended lately.
+func New(d *db.DB, c *citizens.Service, tokens *auth.Tokens, box *crypt.Box, o *outbox.Outbox, cfg Config, now clock.Now, log *slog.Logger) *Service {
+	if cfg.Idle == 0 {
+		cfg.Idle = 30 * 24 * time.Hour
+	}
+	if cfg.Absolute == 0 {
+		cfg.Absolute = 90 * 24 * time.Hour
+	}
+	return &Service{
+		db: d, store: store{d}, citizens: c, tokens: tokens, box: box, outbox: o, cfg: cfg, now: now, log: log,
+		watch: watch{ended: map[uuid.UUID]Session{}, poke: make(chan struct{}, 1)},
+	}
+}
+
+// Tokens is what a device holds while it is logged in.
+type Tokens struct {
+	Access        string
+	AccessExpires time.Time
+	Refresh       string
+	Session       Session
+	Device        Device
+	Ended         *Session // what this login ended, if anything
+}
+
+// SignIn logs a citizen in by an identity token, which it uses up, on a device
+// whose key it binds. It ends the session on any other device; pages ask first.
+func (s *Service) SignIn(ctx context.Context, identityToken string, in DeviceInput) (t Tokens, err error) {
+	key, err := in.validate()
+	if err != nil {
+		return t, err
+	}
+	err = s.db.Platform(ctx, func(ctx context.Context) error {
+		c, lifted, err := s.citizens.Identify(ctx, identityToken)
+		if err != nil {
+			return err
+		}
+		if t, err = s.begin(ctx, c.ID, key, in); err != nil {
+			return err
+		}
+		if lifted {
+			return s.record(ctx, eventUnlocked, t.Session)
+		}
+		return nil
+	})
+	return t, err
+}
+
+// Begin logs in a citizen whose identity is certain already.
+func (s *Service) Begin(ctx context.Context, citizen uuid.UUID, in DeviceInput) (t Tokens, err error) {
+	key, err := in.validate()
+	if err != nil {
+		return t, err
+	}
+	err = s.db.Platform(ctx, func(ctx context.Context) error {
+		t, err = s.begin(ctx, citizen, key, in)
+		return err
+	})
+	return t, err
+}
+
+func (s *Service) begin(ctx context.Context, citizen uuid.UUID, key deviceKey, in DeviceInput) (t Tokens, err error) {
+	if err := s.store.alone(ctx, citizen); err != nil {
+		return t, err
+	}
+	now := s.now()
+	t.Device, err = s.store.bind(ctx, Device{
+		ID: uuid.Must(uuid.NewV7()), CitizenID: citizen, Thumbprint: key.thumbprint, PublicKey: key.jwk,
+		Name: in.Name, Platform: in.Platform, BoundAt: now,
+	})
+	if err != nil {
+		return t, err
+	}
+	t.Session = Session{
+		ID: uuid.Must(uuid.NewV7()), CitizenID: citizen, DeviceID: t.Device.ID, Method: ByIdentityCheck, Epoch: epoch, State: Active,
+		BeganAt: now, ProvedAt: now, SeenAt: now, Address: auth.Info(ctx).Address,
+	}
+	old, found, err := s.store.lockActive(ctx, citizen)
+	switch {
+	case err != nil:
+		return t, err
+	case !found:
+		err = s.store.insert(ctx, t.Session)
+	default:
+		ending := supersededBy(t.Session)
+		if old.DeviceID == t.Device.ID {
+			ending = renewed()
+		}
+		if err := old.end(ending, now); err != nil {
+			return t, err
+		}
+		t.Ended = &old
+		if err = s.store.swap(ctx, old, t.Session); err == nil {
+			err = s.told(ctx, old)
+		}
+	}
+	if err != nil {
+		return t, err
+	}
+	if err := s.record(ctx, eventBegan, t.Session); err != nil {
+		return t, err
+	}
+	return s.issue(ctx, t, s.rootToken(t.Session.ID))
+}
+
+// Current tells on which device a citizen is logged in, so that a login
+// elsewhere can ask before it ends that.
+func (s *Service) Current(ctx context.Context, citizen uuid.UUID) (d Device, active bool, err error) {
+	err = s.db.Platform(ctx, func(ctx context.Context) error {
+		session, found, err := s.store.active(ctx, citizen)
+		if err != nil || !found {
+			return err
+		}
+		d, active, err = s.store.device(ctx, session.DeviceID)
+		return err
+	})
+	return d, active, err
+}
+
+// End signs one of a citizen's devices out from another, or from itself. A
+// session that ended before keeps its reason.
+func (s *Service) End(ctx context.Context, citizen, session, from uuid.UUID) error {
+	return s.db.Platform(ctx, func(ctx context.Context) error {
+		found, ok, err := s.store.lock(ctx, session)
+		switch {
+		case err != nil:
+			return err
+		case !ok || found.CitizenID != citizen:
+			return ErrSessionUnknown
+		case found.State != Active:
+			return nil
+		}
+		return s.end(ctx, &found, revokedFrom(from))
+	})
+}
+
+// Lock restricts an account and ends its session, for a citizen who fears for
+// it or for staff. It returns the account with its case number.
+func (s *Service) Lock(ctx context.Context, citizen uuid.UUID, reason citizens.LockReason) (c citizens.Citizen, err error) {
+	by := map[citizens.LockReason]Initiator{citizens.LockedByCitizen: ByUser, citizens.LockedByStaff: ByAdmin, citizens.LockedForReuse: ByPolicy}[reason]
+	err = s.db.Platform(ctx, func(ctx context.Context) error {
+		if c, err = s.citizens.Lock(ctx, citizen, reason); err != nil {
+			return err
+		}
+		active, found, err := s.store.lockActive(ctx, citizen)
+		if err != nil || !found {
+			return err
+		}
+		if err := s.record(ctx, eventLocked, active); err != nil {
+			return err
+		}
+		return s.end(ctx, &active, locked(by, *c.LockCase))
+	})
+	return c, err
+}
+
+// NotMe is for the citizen whose session another login ended, and who did not
+// log in there: it restricts the account. The ended session's refresh token is
+// proof enough, since all that it can do is stop.
+func (s *Service) NotMe(ctx context.Context, refreshToken string) error {
+	id, ours := s.readToken(refreshToken)
+	if !ours {
+		return auth.ErrSignInRequired
+	}
+	return s.db.Platform(ctx, func(ctx context.Context) error {
+		ended, found, err := s.store.session(ctx, id)
+		switch {
+		case err != nil:
+			return err
+		case !found || ended.State != Superseded:
+			return ErrSessionUnknown
+		}
+		_, err = s.Lock(ctx, ended.CitizenID, citizens.LockedByCitizen)
+		return err
+	})
+}
+
+// end ends an active, locked session in the caller's transaction.
+func (s *Service) end(ctx context.Context, session *Session, e Ending) error {
+	if err := session.end(e, s.now()); err != nil {
+		return err
+	}
+	if err := s.store.end(ctx, *session); err != nil {
+		return err
+	}
+	return s.told(ctx, *session)
+}
+
+// told tells of an ending: the owner's list of events, the other modules, the
+// other servers, and this one once it is certain.
+func (s *Service) told(ctx context.Context, ended Session) error {
+	if err := s.record(ctx, string(ended.State), ended); err != nil {
+		return err
+	}
+	announced := EndedEvent{SessionID: ended.ID, CitizenID: ended.CitizenID, Code: string(ended.State), At: *ended.EndedAt}
+	if err := s.announce(ctx, announced); err != nil {
+		return err
+	}
+	db.AfterCommit(ctx, func() { s.watch.add(ended) })
+	return s.store.notify(ctx)
+}
+
+// announce tells other modules, in the name of the municipality whose staff
+// act, if there is one, else of the platform.
+func (s *Service) announce(ctx context.Context, e EndedEvent) error {
+	put := func(ctx context.Context) error { return s.outbox.Put(ctx, TopicEnded, e) }
+	if _, ok := tenant.Lookup(ctx); ok {
+		return s.db.Tx(ctx, put)
+	}
+	return put(ctx)
+}
+
+// TopicEnded is announced for every session that ends.
+const TopicEnded = "sessions.ended"
+
+// EndedEvent is the payload of TopicEnded.
+type EndedEvent struct {
+	SessionID uuid.UUID `json:"session_id"`
+	CitizenID uuid.UUID `json:"citizen_id"`
+	Code      string    `json:"code"`
+	At        time.Time `json:"at"`
+}
+
+func (s *Service) record(ctx context.Context, kind string, about Session) error {
+	return s.store.record(ctx, about.CitizenID, Event{
+		ID: uuid.Must(uuid.NewV7()), At: s.now(), Kind: kind, SessionID: &about.ID, DeviceID: &about.DeviceID, Address: auth.Info(ctx).Address,
+	})
+}
+
+// Listed is a session as its owner sees it.
+type Listed struct {
+	Session
+	Device      Device
+	OtherDevice string // name of the device that replaced or ended it
+}
+
+// Case is the number under which the session's ending is kept, if it has one.
+func (l Listed) Case() string {
+	if l.CaseNo == nil {
+		return ""
+	}
+	return *l.CaseNo
+}
+
+// List returns a citizen's sessions, the newest first, at most 50.
+func (s *Service) List(ctx context.Context, citizen uuid.UUID) (list []Listed, err error) {
+	err = s.db.Platform(ctx, func(ctx context.Context) error {
+		rows, err := s.store.list(ctx, citizen, listMost)
+		for _, row := range rows {
+			each := Listed{Session: row.Session, Device: Device{ID: row.DeviceID, CitizenID: row.CitizenID, Name: row.DeviceName, Platform: row.DevicePlatform}}
+			if row.OtherName != nil {
+				each.OtherDevice = *row.OtherName
+			}
+			list = append(list, each)
+		}
+		return err
+	})
+	return list, err
+}
+
+// Events returns a citizen's security events before one (uuid.Nil: the
+// newest), newest first, at most limit (1 to 100).
+func (s *Service) Events(ctx context.Context, citizen, before uuid.UUID, limit int) (list []Event, err error) {
+	err = s.db.Platform(ctx, func(ctx context.Context) error {
+		list, err = s.store.events(ctx, citizen, before, max(1, min(limit, 100)))
+		return err
+	})
+	return list, err
+}
+
+// Forget removes refresh tokens of sessions that are certainly over, and old
+// challenges; it returns how many rows went.
+func (s *Service) Forget(ctx context.Context) (gone int64, err error) {
+	err = s.db.Platform(ctx, func(ctx context.Context) error {
+		gone, err = s.store.forget(ctx, s.now().Add(-s.cfg.Absolute-24*time.Hour), s.now().Add(-time.Hour))
+		return err
+	})
+	return gone, err
+}

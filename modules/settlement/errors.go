@@ -1,0 +1,10 @@
+package settlement
+
+import "jangteo/app/fault"
+
+// What settlement answers with.
+var (
+	ErrUnknown    = fault.Declare(fault.NotFound, "settlement-unknown")
+	ErrDayAhead   = fault.Declare(fault.Conflict, "business-day-not-begun")
+	ErrNotPayable = fault.Declare(fault.Conflict, "settlement-not-payable") // param state
+)

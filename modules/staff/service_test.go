@@ -1,0 +1,287 @@
+package staff_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"jangteo/app/audit"
+	"jangteo/app/auth"
+	"jangteo/app/fault"
+	"jangteo/app/i18n"
+	"jangteo/app/refdata"
+	"jangteo/app/tenant"
+	"jangteo/app/testkit"
+	"jangteo/app/web"
+	"jangteo/modules/staff"
+	"jangteo/modules/tenants"
+	"jangteo/static"
+	"jangteo/templates"
+)
+
+const password = "a long enough password"
+
+type bundle struct {
+	*testkit.Kit
+	staff *staff.Service
+}
+
+func open(t *testing.T) (bundle, context.Context) {
+	t.Helper()
+	k, ctx := testkit.Open(t)
+	passwords, err := auth.NewPasswords()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sessions := auth.NewWebSessions(k.DB, k.Clock.Now, map[auth.Kind]auth.Lifetime{auth.Staff: {Idle: 15 * time.Minute, Absolute: 12 * time.Hour}})
+	towns := tenants.New(k.DB, k.Audit, k.Clock.Now, k.Log)
+	if err := towns.Register(ctx, refdata.Municipality{Code: int32(k.Tenant), Sido: "서울특별시", Sigungu: "시험구", Kind: "자치구"}); err != nil {
+		t.Fatal(err)
+	}
+	return bundle{k, staff.New(k.DB, towns, k.Audit, sessions, passwords, k.Clock.Now)}, ctx
+}
+
+func (b bundle) member(t *testing.T, ctx context.Context, role staff.Role) staff.Member {
+	t.Helper()
+	m, err := b.staff.Register(ctx, staff.RegisterInput{
+		TenantID: b.Tenant, Login: "kim-" + uuid.NewString()[:8] + "@Example.go.kr", Password: password, Name: "김주무", Department: "일자리경제과", Role: role,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func (b bundle) actions(t *testing.T, ctx context.Context, id uuid.UUID) (actions []string) {
+	t.Helper()
+	list, err := b.Audit.Changes(ctx, audit.Filter{Object: "staff", ObjectID: id.String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range list {
+		actions = append(actions, r.Action)
+	}
+	return actions
+}
+
+func TestSignIn(t *testing.T) {
+	t.Parallel()
+	b, ctx := open(t)
+
+	t.Run("a member comes in with what their role may do, and it is recorded", func(t *testing.T) {
+		t.Parallel()
+		m := b.member(t, ctx, staff.Settlement)
+		in, err := b.staff.SignIn(t.Context(), strings.ToUpper(m.Login), password)
+		if err != nil {
+			t.Fatal(err)
+		}
+		who, err := b.staff.Identify(t.Context(), in.Token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if who.Kind != auth.Staff || who.Tenant != b.Tenant || !who.May(staff.SettlementClose) || who.May(staff.CitizensReveal) {
+			t.Errorf("the principal is %+v", who)
+		}
+		if err := b.staff.SignOut(auth.With(t.Context(), who)); err != nil {
+			t.Fatal(err)
+		}
+		_, err = b.staff.Identify(t.Context(), in.Token)
+		if reason := reasonOf(err); reason != auth.EndedSignedOut {
+			t.Errorf("after signing out: %v", err)
+		}
+		if got := strings.Join(b.actions(t, ctx, m.ID), " "); got != "staff.signed-out staff.signed-in staff.registered" {
+			t.Errorf("the audit log has %q", got)
+		}
+	})
+
+	t.Run("a wrong password and an unknown login are answered alike, and wait alike", func(t *testing.T) {
+		t.Parallel()
+		m := b.member(t, ctx, staff.Officer)
+		for _, login := range []string{m.Login, "nobody-" + uuid.NewString()[:8] + "@example.go.kr", "not an address"} {
+			for try := 1; try <= 5; try++ {
+				if _, err := b.staff.SignIn(t.Context(), login, "wrong password"); !errors.Is(err, auth.ErrWrongLogin) {
+					t.Fatalf("%s, try %d: %v", login, try, err)
+				}
+			}
+			if _, err := b.staff.SignIn(t.Context(), login, password); !errors.Is(err, staff.ErrSignInWait) {
+				t.Errorf("%s: the sixth try: %v", login, err)
+			}
+		}
+		if got := b.actions(t, ctx, m.ID); len(got) != 2 || got[0] != "staff.sign-in-held-back" {
+			t.Errorf("the audit log has %q", got)
+		}
+	})
+
+	t.Run("nobody registers with what is not acceptable", func(t *testing.T) {
+		t.Parallel()
+		good := staff.RegisterInput{TenantID: b.Tenant, Login: "x-" + uuid.NewString()[:8] + "@example.kr", Password: password, Name: "김", Department: "과", Role: staff.Chief}
+		for field, spoil := range map[string]func(*staff.RegisterInput){
+			"email":      func(in *staff.RegisterInput) { in.Login = "김 <a@b.kr>" },
+			"password":   func(in *staff.RegisterInput) { in.Password = "short" },
+			"name":       func(in *staff.RegisterInput) { in.Name = "a\x00b" },
+			"department": func(in *staff.RegisterInput) { in.Department = strings.Repeat("과", 61) },
+			"role":       func(in *staff.RegisterInput) { in.Role = staff.OfPlatform },
+		} {
+			in := good
+			spoil(&in)
+			_, err := b.staff.Register(ctx, in)
+			if f, ok := fault.Of(err); !ok || len(f.Fields) != 1 || f.Fields[0].Name != field {
+				t.Errorf("%s: %v", field, err)
+			}
+		}
+		in := good
+		in.TenantID = 99999
+		if _, err := b.staff.Register(ctx, in); !errors.Is(err, tenant.ErrUnknown) {
+			t.Errorf("an unknown municipality: %v", err)
+		}
+		if _, err := b.staff.Register(ctx, good); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.staff.Register(ctx, good); !errors.Is(err, staff.ErrLoginTaken) {
+			t.Errorf("a login twice: %v", err)
+		}
+	})
+
+	t.Run("a changed password ends the other sign-ins and says so", func(t *testing.T) {
+		t.Parallel()
+		m := b.member(t, ctx, staff.Chief)
+		other, _ := b.staff.SignIn(t.Context(), m.Login, password)
+		this, err := b.staff.SignIn(t.Context(), m.Login, password)
+		if err != nil {
+			t.Fatal(err)
+		}
+		who, _ := b.staff.Identify(t.Context(), this.Token)
+		mine := auth.With(t.Context(), who)
+		if err := b.staff.ChangePassword(mine, "wrong password", "another password"); !errors.Is(err, staff.ErrPasswordWrong) {
+			t.Errorf("with a wrong old one: %v", err)
+		}
+		if err := b.staff.ChangePassword(mine, password, "another password"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.staff.Identify(t.Context(), other.Token); reasonOf(err) != auth.EndedCredentialChanged {
+			t.Errorf("the other session: %v", err)
+		}
+		if _, err := b.staff.Identify(t.Context(), this.Token); err != nil {
+			t.Errorf("this session: %v", err)
+		}
+		if _, err := b.staff.SignIn(t.Context(), m.Login, password); !errors.Is(err, auth.ErrWrongLogin) {
+			t.Errorf("the old password: %v", err)
+		}
+	})
+}
+
+func reasonOf(err error) any {
+	f, ok := fault.Of(err)
+	if !ok {
+		return nil
+	}
+	return f.Params["reason"]
+}
+
+func TestEveryPermissionAndRoleHasWords(t *testing.T) {
+	t.Parallel()
+	words, err := i18n.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, lang := range i18n.Languages {
+		for _, role := range staff.Roles() {
+			if len(role.Permissions()) == 0 || !words.Has(lang, "staff.role."+string(role)) {
+				t.Errorf("%s: role %s", lang, role)
+			}
+			for _, permission := range role.Permissions() {
+				if !words.Has(lang, "staff.permission."+permission) {
+					t.Errorf("%s: no sentence for %s", lang, permission)
+				}
+			}
+		}
+	}
+}
+
+func TestPages(t *testing.T) {
+	t.Parallel()
+	b, ctx := open(t)
+	words, err := i18n.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown, err := web.LoadPages(templates.Files, words, static.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages := staff.NewPages(b.staff, shown, staff.Cookie{Name: "jangteo_office"})
+	m := b.member(t, ctx, staff.Chief)
+	post := func(handler echo.HandlerFunc, form url.Values, cookie string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(http.MethodPost, "/office/sign-in", strings.NewReader(form.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.AddCookie(&http.Cookie{Name: "jangteo_office", Value: cookie})
+		w := httptest.NewRecorder()
+		if err := handler(echo.New().NewContext(r, w)); err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+
+	t.Run("a wrong login shows the form again and says nothing of which part", func(t *testing.T) {
+		w := post(pages.Begin, url.Values{"email": {m.Login}, "password": {"wrong password"}}, "")
+		if w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), m.Login) || strings.Contains(w.Body.String(), "wrong password") {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	})
+	t.Run("a right one goes on inside the office alone", func(t *testing.T) {
+		for next, want := range map[string]string{"": "/office", "/office/payments?q=1": "/office/payments?q=1", "//evil.kr/office": "/office", "/officers": "/office", "/my": "/office"} {
+			w := post(pages.Begin, url.Values{"email": {m.Login}, "password": {password}, "next": {next}}, "")
+			if w.Code != http.StatusSeeOther || w.Header().Get("Location") != want {
+				t.Errorf("%q: %d to %s", next, w.Code, w.Header().Get("Location"))
+			}
+			if set := w.Header().Get("Set-Cookie"); !strings.Contains(set, "HttpOnly") || !strings.Contains(set, "SameSite=Strict") {
+				t.Errorf("the cookie is %s", set)
+			}
+		}
+	})
+	t.Run("an ended session tells its reason on the sign-in page", func(t *testing.T) {
+		in, err := b.staff.SignIn(t.Context(), m.Login, password)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Clock.Advance(16 * time.Minute)
+		r := httptest.NewRequest(http.MethodGet, "/office", nil)
+		r.AddCookie(&http.Cookie{Name: "jangteo_office", Value: in.Token})
+		w := httptest.NewRecorder()
+		c := echo.New().NewContext(r, w)
+		if _, err := pages.Authenticate(c); !errors.Is(err, auth.ErrSignInRequired) {
+			t.Errorf("authenticating: %v", err)
+		}
+		if err := pages.SignIn(c); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(w.Body.String(), words.T("ko", "staff.ended.expired-idle")) {
+			t.Errorf("no reason on %s", w.Body)
+		}
+	})
+	t.Run("the security page lists sign-ins and permissions", func(t *testing.T) {
+		in, _ := b.staff.SignIn(t.Context(), m.Login, password)
+		who, err := b.staff.Identify(t.Context(), in.Token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest(http.MethodGet, "/office/security", nil)
+		w := httptest.NewRecorder()
+		if err := pages.Security(echo.New().NewContext(r.WithContext(auth.With(r.Context(), who)), w)); err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range []string{"staff.permission.settlement.close", "staff.security.this", "staff.ended.expired-idle"} {
+			if !strings.Contains(w.Body.String(), words.T("ko", key)) {
+				t.Errorf("no %s in %s", key, w.Body)
+			}
+		}
+	})
+}

@@ -1,0 +1,277 @@
+package vouchers
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"jangteo/app/audit"
+	"jangteo/app/calendar"
+	"jangteo/app/clock"
+	"jangteo/app/db"
+	"jangteo/app/idem"
+	"jangteo/app/money"
+	"jangteo/app/outbox"
+	"jangteo/app/tenant"
+	"jangteo/modules/banking"
+	"jangteo/modules/ledger"
+	"jangteo/modules/tenants"
+)
+
+// Kits are what this module needs of the platform.
+type Kits struct {
+	DB     *db.DB
+	Lane   *db.DB // may look across tenants
+	Keys   *idem.Keys
+	Outbox *outbox.Outbox
+	Audit  *audit.Log
+	Now    clock.Now
+	Log    *slog.Logger
+}
+
+// Service is what other modules call.
+type Service struct {
+	db      *db.DB
+	store   store
+	keys    *idem.Keys
+	outbox  *outbox.Outbox
+	audit   *audit.Log
+	now     clock.Now
+	log     *slog.Logger
+	ledger  *ledger.Service
+	tenants *tenants.Service
+	banking *banking.Service
+	rules   rules
+	known   facts
+}
+
+// purpose is what banking knows purchases by.
+const purpose = "purchase"
+
+// New sells vouchers. It registers with banking, so it is called once.
+func New(kits Kits, l *ledger.Service, t *tenants.Service, b *banking.Service) *Service {
+	s := &Service{
+		db: kits.DB, store: store{kits.DB, kits.Lane}, keys: kits.Keys, outbox: kits.Outbox, audit: kits.Audit, now: kits.Now, log: kits.Log,
+		ledger: l, tenants: t, banking: b, known: newFacts(),
+	}
+	b.OnSettled(purpose, s.settle)
+	return s
+}
+
+// Page asks for a part of a list, newest first; zero values begin it.
+type Page struct {
+	Before uuid.UUID // the last id of the page before
+	Limit  int       // 1 to 200
+}
+
+const pageMost = 200
+
+func (p Page) limit() int { return min(max(p.Limit, 1), pageMost) }
+
+// Wallets lists a citizen's wallets in all municipalities, in the order in
+// which they were opened.
+func (s *Service) Wallets(ctx context.Context, citizen uuid.UUID) (wallets []Wallet, err error) {
+	var memberships []membership
+	err = s.db.Platform(ctx, func(ctx context.Context) error {
+		memberships, err = s.store.memberships(ctx, citizen)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range byTenant(memberships) {
+		own, err := s.walletsOf(tenant.With(ctx, m), citizen)
+		if err != nil {
+			return nil, err
+		}
+		wallets = append(wallets, own...)
+	}
+	return wallets, nil
+}
+
+func byTenant(memberships []membership) (ids []tenant.ID) {
+	seen := map[tenant.ID]bool{}
+	for _, m := range memberships {
+		if !seen[m.TenantID] {
+			seen[m.TenantID] = true
+			ids = append(ids, m.TenantID)
+		}
+	}
+	return ids
+}
+
+// walletsOf lists a citizen's wallets in the municipality of ctx.
+func (s *Service) walletsOf(ctx context.Context, citizen uuid.UUID) (wallets []Wallet, err error) {
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		wallets, err = s.store.walletsOf(ctx, citizen)
+		if err != nil {
+			return err
+		}
+		for i := range wallets {
+			if err := s.fill(ctx, &wallets[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return wallets, err
+}
+
+// fill adds to a wallet what other places know of it.
+func (s *Service) fill(ctx context.Context, w *Wallet) error {
+	account, err := s.ledger.Account(ctx, w.ID)
+	if err != nil {
+		return err
+	}
+	w.Balance = account.Balance
+	if w.Programme, err = s.Programme(ctx, w.ProgrammeID); err != nil {
+		return err
+	}
+	lots, err := s.store.lots(ctx, w.ID, account.Spent, lotFilter{unspent: true, limit: 1})
+	if err == nil && len(lots) == 1 {
+		w.ExpiresAt = &lots[0].ExpiresAt
+	}
+	return err
+}
+
+// Wallet returns one of a citizen's wallets, in whatever municipality it is.
+// Another citizen's is unknown.
+func (s *Service) Wallet(ctx context.Context, citizen, id uuid.UUID) (w Wallet, err error) {
+	at, err := s.tenantOf(ctx, citizen, id)
+	if err != nil {
+		return w, err
+	}
+	ctx = tenant.With(ctx, at)
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		if w, err = s.store.wallet(ctx, id); err != nil {
+			return err
+		}
+		return s.fill(ctx, &w)
+	})
+	return w, err
+}
+
+// tenantOf finds where a citizen's wallet is.
+func (s *Service) tenantOf(ctx context.Context, citizen, wallet uuid.UUID) (id tenant.ID, err error) {
+	err = s.db.Platform(ctx, func(ctx context.Context) error {
+		id, err = s.store.tenantOf(ctx, citizen, wallet)
+		return err
+	})
+	return id, err
+}
+
+// Lots lists what was put into a citizen's wallet in the order in which it is
+// spent, with what is left of each; after is the Seq of the page before.
+func (s *Service) Lots(ctx context.Context, citizen, wallet uuid.UUID, after, limit int) (lots []Lot, err error) {
+	return s.lotsOf(ctx, citizen, wallet, lotFilter{after: after, limit: Page{Limit: limit}.limit()})
+}
+
+func (s *Service) lotsOf(ctx context.Context, citizen, wallet uuid.UUID, f lotFilter) (lots []Lot, err error) {
+	at, err := s.tenantOf(ctx, citizen, wallet)
+	if err != nil {
+		return nil, err
+	}
+	err = s.db.Tx(tenant.With(ctx, at), func(ctx context.Context) error {
+		account, err := s.ledger.Account(ctx, wallet)
+		if err != nil {
+			return err
+		}
+		lots, err = s.store.lots(ctx, wallet, account.Spent, f)
+		return err
+	})
+	return lots, err
+}
+
+// Fund adds to the municipality's budget for discounts what it has paid into
+// the fund account. An id that was used is refused with ledger.ErrEntryExists.
+func (s *Service) Fund(ctx context.Context, id uuid.UUID, amount money.Amount) error {
+	if err := checkAmount(amount, 1, 1, money.MaxPerEntry); err != nil {
+		return err
+	}
+	return s.db.Tx(ctx, func(ctx context.Context) error {
+		house, err := s.ledger.House(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = s.ledger.PostTx(ctx, ledger.Entry{
+			ID: id, Kind: ledger.Funding, Transfers: []ledger.Transfer{{Debit: house.Fund, Credit: house.Subsidy, Amount: amount}},
+		})
+		if err != nil {
+			return err
+		}
+		return s.audit.Changed(ctx, audit.Change{Action: "subsidy.funded", Object: "subsidy", ObjectID: id.String(), After: amount})
+	})
+}
+
+// SubsidyLeft is what the municipality's budget for discounts still holds.
+func (s *Service) SubsidyLeft(ctx context.Context) (left money.Amount, err error) {
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		house, err := s.ledger.House(ctx)
+		if err != nil {
+			return err
+		}
+		left, err = s.ledger.Balance(ctx, house.Subsidy)
+		return err
+	})
+	return left, err
+}
+
+// Issue is what was sold on a day or of a programme.
+type Issue struct {
+	Count   int64
+	Amount  money.Amount
+	Paid    money.Amount
+	Subsidy money.Amount
+}
+
+// IssueOf sums what was sold on a day in Seoul.
+func (s *Service) IssueOf(ctx context.Context, day calendar.Day) (issue Issue, err error) {
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		issue, err = s.store.issue(ctx, day.Start(), day.Next().Start())
+		return err
+	})
+	return issue, err
+}
+
+// PurchaseFilter narrows a listing of purchases; zero values do not.
+type PurchaseFilter struct {
+	Citizen   uuid.UUID
+	Wallet    uuid.UUID
+	Programme uuid.UUID
+	State     State
+	From, To  time.Time // of the request, To excluded
+	Page
+}
+
+// Purchases lists the municipality's purchases, newest first, without their lots.
+func (s *Service) Purchases(ctx context.Context, f PurchaseFilter) (list []Purchase, err error) {
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		list, err = s.store.purchases(ctx, f)
+		return err
+	})
+	return list, err
+}
+
+// PurchaseOf returns a citizen's own purchase with its lot; another's is unknown.
+func (s *Service) PurchaseOf(ctx context.Context, citizen, id uuid.UUID) (Purchase, error) {
+	p, err := s.FindPurchase(ctx, id)
+	if err == nil && p.CitizenID != citizen {
+		return Purchase{}, ErrPurchaseUnknown
+	}
+	return p, err
+}
+
+// FindPurchase returns any purchase of the municipality with its lot.
+func (s *Service) FindPurchase(ctx context.Context, id uuid.UUID) (p Purchase, err error) {
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		if p, err = s.store.purchase(ctx, id); err != nil || p.State != Completed {
+			return err
+		}
+		lot, err := s.store.lotOf(ctx, id)
+		p.Lot = &lot
+		return err
+	})
+	return p, err
+}

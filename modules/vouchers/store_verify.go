@@ -1,0 +1,76 @@
+package vouchers
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"jangteo/app/money"
+	"jangteo/app/tenant"
+	"jangteo/modules/ledger"
+)
+
+const differencesMost = 1000
+
+// verify finds rows that disagree inside this module.
+func (s store) verify(ctx context.Context) (list []ledger.Difference, err error) {
+	err = s.db.In(ctx).Raw(`
+		SELECT p.tenant_id AS tenant, 'completed-purchase-has-its-lot' AS "check", 'purchase ' || p.id AS object,
+			CASE p.state WHEN 'completed' THEN p.amount || ' = ' || p.paid || ' + ' || p.subsidy ELSE 'no lot' END AS want,
+			coalesce(l.face || ' = ' || l.paid || ' + ' || l.subsidy, 'no lot') AS got
+		FROM vouchers.purchases p
+		LEFT JOIN vouchers.lots l ON l.tenant_id = p.tenant_id AND l.purchase_id = p.id
+		WHERE p.tenant_id = ? AND CASE p.state
+			WHEN 'completed' THEN (l.wallet_id, l.face, l.paid, l.subsidy) IS DISTINCT FROM (p.wallet_id, p.amount, p.paid, p.subsidy)
+			ELSE l.face IS NOT NULL END
+		UNION ALL
+		SELECT w.tenant_id, 'wallet-counts-its-lots', 'wallet ' || w.id, w.lots::text, count(l.seq) || ' up to ' || coalesce(max(l.seq), 0)
+		FROM vouchers.wallets w
+		LEFT JOIN vouchers.lots l ON l.tenant_id = w.tenant_id AND l.wallet_id = w.id
+		WHERE w.tenant_id = ? GROUP BY w.tenant_id, w.id, w.lots
+		HAVING w.lots <> count(l.seq) OR w.lots <> coalesce(max(l.seq), 0)
+		LIMIT ?`, tenant.From(ctx), tenant.From(ctx), differencesMost).Scan(&list).Error
+	return list, err
+}
+
+// claims lists what purchases say of their entries, in the order of the entries' ids.
+func (s store) claims(ctx context.Context, after uuid.UUID, limit int) (list []claim, err error) {
+	rows, err := s.db.SQL(ctx).QueryContext(ctx, fmt.Sprintf(`
+		SELECT * FROM (
+			(SELECT reserve_entry_id AS entry_id, id, '%[1]s', subsidy, '%[4]s'::uuid FROM vouchers.purchases
+			 WHERE tenant_id = $1 AND reserve_entry_id > $2 ORDER BY reserve_entry_id LIMIT $3)
+			UNION ALL
+			(SELECT settle_entry_id, id, CASE state WHEN 'completed' THEN '%[2]s' ELSE '%[3]s' END,
+				CASE state WHEN 'completed' THEN amount ELSE subsidy END, coalesce(reserve_entry_id, '%[4]s') FROM vouchers.purchases
+			 WHERE tenant_id = $1 AND settle_entry_id > $2 ORDER BY settle_entry_id LIMIT $3)
+		) c ORDER BY entry_id LIMIT $3`, ledger.PurchaseReserved, ledger.PurchaseCompleted, ledger.PurchaseReleased, uuid.Nil),
+		tenant.From(ctx), after, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var c claim
+		if err := rows.Scan(&c.EntryID, &c.PurchaseID, &c.Kind, &c.Amount, &c.Answers); err != nil {
+			return nil, err
+		}
+		list = append(list, c)
+	}
+	return list, rows.Err()
+}
+
+// walletFaces is what was put into a wallet in all.
+type walletFaces struct {
+	ID   uuid.UUID
+	Face money.Amount
+}
+
+func (s store) faces(ctx context.Context, after uuid.UUID, limit int) (list []walletFaces, err error) {
+	err = s.db.In(ctx).Raw(`
+		SELECT w.id, coalesce(sum(l.face), 0) AS face
+		FROM (SELECT id FROM vouchers.wallets WHERE tenant_id = ? AND id > ? ORDER BY id LIMIT ?) w
+		LEFT JOIN vouchers.lots l ON l.tenant_id = ? AND l.wallet_id = w.id
+		GROUP BY w.id ORDER BY w.id`, tenant.From(ctx), after, limit, tenant.From(ctx)).Scan(&list).Error
+	return list, err
+}
