@@ -88,6 +88,8 @@ type App struct {
 
 	web      *auth.WebSessions
 	lane     *ledger.Lane
+	tills    *payments.ShopPages
+	keys     *idem.Keys
 	provider *citizens.Provider
 	work     sync.WaitGroup
 	demo     bool
@@ -95,29 +97,32 @@ type App struct {
 
 // New builds everything over the database that the configuration names. Nothing
 // runs yet; Close gives back what was taken.
-func New(ctx context.Context, cfg config.Config, o Options) (a *App, err error) {
-	a = &App{Config: cfg, Log: o.Log, Now: o.Now, demo: o.Demo}
-	defer func() {
-		if err != nil {
-			a.Close()
-			a = nil
-		}
-	}()
-	if err := a.connect(ctx, o); err != nil {
+func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
+	a := &App{Config: cfg, Log: o.Log, Now: o.Now, demo: o.Demo}
+	if err := a.assemble(ctx, o); err != nil {
+		a.Close()
 		return nil, err
+	}
+	return a, nil
+}
+
+func (a *App) assemble(ctx context.Context, o Options) (err error) {
+	cfg := a.Config
+	if err := a.connect(ctx, o); err != nil {
+		return err
 	}
 	box, err := crypt.Open(ctx, a.DB, cfg.Secrets.MasterKey, o.Now)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if a.Words, err = i18n.Load(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := a.build(ctx, box); err != nil {
-		return nil, err
+		return err
 	}
 	if a.Pages, err = web.LoadPages(templates.Files, a.Words, static.Path); err != nil {
-		return nil, err
+		return err
 	}
 	a.Pages.Frame = a.frame
 	a.Echo = web.NewServer(web.ServerOptions{
@@ -131,7 +136,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (a *App, err error) 
 	a.Echo.Use(o.Traces.Middleware)
 	a.routes()
 	a.events()
-	return a, nil
+	return nil
 }
 
 func (a *App) connect(ctx context.Context, o Options) (err error) {
@@ -151,7 +156,7 @@ func (a *App) connect(ctx context.Context, o Options) (err error) {
 // build makes the modules, each from those below it.
 func (a *App) build(ctx context.Context, box *crypt.Box) (err error) {
 	cfg, now, log := a.Config, a.Now, a.Log
-	keys := idem.NewKeys(a.DB, now)
+	a.keys = idem.NewKeys(a.DB, now)
 	a.Outbox = outbox.New(a.DB, a.Lane, now, log)
 	a.Audit = audit.New(a.DB, now)
 	a.Live = live.New(a.DB, log)
@@ -185,9 +190,9 @@ func (a *App) build(ctx context.Context, box *crypt.Box) (err error) {
 		return err
 	}
 	a.Merchants = merchants.New(a.DB, a.Ledger, box, a.Audit, a.Live, a.web, passwords, cfg.Sessions.ClerkAbsolute, now, log)
-	a.Vouchers = vouchers.New(vouchers.Kits{DB: a.DB, Lane: a.Lane, Keys: keys, Outbox: a.Outbox, Audit: a.Audit, Now: now, Log: log},
+	a.Vouchers = vouchers.New(vouchers.Kits{DB: a.DB, Lane: a.Lane, Keys: a.keys, Outbox: a.Outbox, Audit: a.Audit, Now: now, Log: log},
 		a.Ledger, a.Tenants, a.Banking)
-	a.Payments = payments.New(a.DB, keys, a.Outbox, a.Ledger, a.Merchants, a.Vouchers, now)
+	a.Payments = payments.New(a.DB, a.keys, a.Outbox, a.Ledger, a.Merchants, a.Vouchers, now)
 	a.Settlement = settlement.New(a.DB, a.Ledger, a.Merchants, a.Banking, a.Outbox, a.Audit, a.Live, a.terms, now, log)
 	a.Notifications = notifications.New(a.DB, a.Live, a.shopName, now)
 	a.Reports = reports.New(reports.Services{

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -8,7 +9,11 @@ import (
 	"jangteo/app/auth"
 	"jangteo/app/tenant"
 	"jangteo/app/web"
+	"jangteo/modules/sessions"
 )
+
+// steps are screens with one way on; a bar of other ways would only distract.
+var steps = []string{"/my/pay/", "/my/buy/", "/my/bank-accounts/new", "/my/security/lock"}
 
 // faces says what stands around the pages under a prefix.
 var faces = []struct {
@@ -56,11 +61,17 @@ func (a *App) frame(c echo.Context) web.Frame {
 		return f
 	}
 	f.Person = who.Name
+	if who.Kind == auth.Citizen {
+		f.Expires = sessions.Expires(c)
+	}
 	for _, face := range faces {
 		if path != face.prefix && !strings.HasPrefix(path, face.prefix+"/") {
 			continue
 		}
 		f.HomeURL, f.SignOutURL = face.home, face.signOut
+		if slices.ContainsFunc(steps, func(step string) bool { return strings.HasPrefix(path, step) }) {
+			return f
+		}
 		longest := -1
 		for i, item := range face.nav {
 			f.Nav = append(f.Nav, item)

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"jangteo/app/calendar"
-	"jangteo/app/outbox"
 	"jangteo/app/tenant"
 	"jangteo/migrations"
 	"jangteo/modules/payments"
@@ -26,21 +24,10 @@ func (a *App) events() {
 	on(vouchers.TopicPurchaseCompleted, a.Notifications.OnEvent)
 	on(vouchers.TopicPurchaseFailed, a.Notifications.OnEvent)
 	on(payments.TopicCaptured, a.Notifications.OnEvent)
-	on(payments.TopicCaptured, a.tellShop)
+	on(payments.TopicCaptured, a.tills.Tell)
 	on(payments.TopicCancelled, a.Notifications.OnEvent)
-	on(payments.TopicCancelled, a.tellShop)
+	on(payments.TopicCancelled, a.tills.Tell)
 	on("sessions.ended", a.Notifications.OnEvent)
-}
-
-// tellShop shows a sale or a cancellation on the shop's open pages.
-func (a *App) tellShop(ctx context.Context, e outbox.Event) error {
-	var told struct {
-		MerchantID string `json:"merchant_id"`
-	}
-	if err := e.Into(&told); err != nil {
-		return err
-	}
-	return a.Live.Publish(ctx, "merchant:"+told.MerchantID, e.Topic, json.RawMessage(e.Payload))
 }
 
 // timed is work that a timer wakes, on one server at a time.
@@ -64,19 +51,19 @@ func (a *App) timers() []timer {
 		{"sweep-purchases", time.Minute, func(ctx context.Context) error { _, err := a.Vouchers.Sweep(ctx); return err }},
 		{"close-days", 10 * time.Minute, a.closeDays},
 		{"pay-out", 10 * time.Minute, a.payOut},
+		{"forget-identity-checks", time.Hour, func(ctx context.Context) error { _, err := a.Citizens.Forget(ctx); return err }},
+		{"forget-sessions", time.Hour, func(ctx context.Context) error { _, err := a.Sessions.Forget(ctx); return err }},
+		{"forget-keys", time.Hour, a.forgetKeys},
 		{"verify", 24 * time.Hour, a.verifyAll},
 	}
 }
 
-// closeDays closes yesterday wherever it is still open.
+// closeDays closes yesterday wherever it is still open, and settles it. Asking
+// again costs little and finishes what a crash left between the two.
 func (a *App) closeDays(ctx context.Context) error {
 	yesterday := calendar.DayOf(a.Now()).AddDays(-1)
 	return a.eachLive(ctx, func(ctx context.Context) error {
-		closed, err := a.Ledger.ClosedThrough(ctx)
-		if err != nil || !closed.Before(yesterday) {
-			return err
-		}
-		_, err = a.Settlement.CloseDay(ctx, yesterday)
+		_, err := a.Settlement.CloseDay(ctx, yesterday)
 		return err
 	})
 }
@@ -88,6 +75,16 @@ func (a *App) payOut(ctx context.Context) error {
 	}
 	return a.eachLive(ctx, func(ctx context.Context) error {
 		_, err := a.Settlement.PayOut(ctx, settlement.Due)
+		return err
+	})
+}
+
+// keysKept is how long a request may be sent again with its key.
+const keysKept = 30 * 24 * time.Hour
+
+func (a *App) forgetKeys(ctx context.Context) error {
+	return a.eachLive(ctx, func(ctx context.Context) error {
+		_, err := a.keys.Forget(ctx, a.Now().Add(-keysKept))
 		return err
 	})
 }

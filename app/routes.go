@@ -208,10 +208,8 @@ func (a *App) citizenPages(signIn *sessions.Pages) {
 }
 
 func (a *App) shopPages(shop *merchants.Pages) {
-	var (
-		tills = payments.NewShopPages(a.Payments, a.Live, a.Streams, a.Pages)
-		owed  = settlement.NewPages(a.Settlement, a.Pages)
-	)
+	tills, owed := payments.NewShopPages(a.Payments, a.Live, a.Streams, a.Pages), settlement.NewPages(a.Settlement, a.Pages)
+	a.tills = tills
 	a.page(web.Anyone, web.Login, get, "/shop/sign-in", shop.SignIn)
 	a.page(web.Anyone, web.Login, post, "/shop/sign-in", shop.Begin)
 	a.page(web.Clerks, web.Login, post, "/shop/sign-out", shop.SignOut)

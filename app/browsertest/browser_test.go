@@ -27,7 +27,7 @@ const (
 	phone = 360
 	desk  = 1280
 
-	patience = 20 * time.Second // with any one step, on a busy machine
+	patience = time.Minute // with any one step, on a busy machine
 )
 
 // axe is the accessibility checker of Deque Systems, unchanged.
@@ -50,7 +50,7 @@ func TestMain(m *testing.M) {
 func withBrowser(run func() int) int {
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.NoSandbox, chromedp.DisableGPU, // the only pages it meets are our own
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("lang", "ko-KR"),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("accept-lang", "ko-KR"),
 	)...)
 	defer stop()
 	var end context.CancelFunc
@@ -91,6 +91,7 @@ func (h *house) open(t *testing.T, who string, width int) *screen {
 	var end context.CancelFunc
 	s.ctx, end = chromedp.NewContext(browser, chromedp.WithNewBrowserContext(), chromedp.WithListener(s.heard))
 	t.Cleanup(end)
+	must(t, chromedp.Do(s.ctx)) // the window lives as long as the context of its first step
 	s.do(s.size(width))
 	return s
 }
@@ -211,7 +212,7 @@ func (s *screen) reach(selector string) {
 	touched := ask[string](s, fmt.Sprintf(`(() => {
 		const it = document.querySelector(%q);
 		if (!it) return "is not there";
-		it.scrollIntoView({block: "center"});
+		it.scrollIntoView({block: "center", behavior: "instant"});
 		const box = it.getBoundingClientRect();
 		const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
 		return top && (it.contains(top) || top.contains(it)) ? "" : "lies under " + (top ? top.outerHTML.slice(0, 200) : "nothing");
@@ -242,7 +243,7 @@ func (s *screen) fill(namesAndTexts ...string) {
 			s.do(chromedp.SetValue(field, namesAndTexts[i+1]))
 			continue
 		}
-		s.do(chromedp.Clear(field), chromedp.SendKeys(field, namesAndTexts[i+1]))
+		s.do(chromedp.SetValue(field, ""), chromedp.SendKeys(field, namesAndTexts[i+1]))
 	}
 }
 

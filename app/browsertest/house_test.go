@@ -19,6 +19,7 @@ import (
 	"jangteo/app/auth"
 	"jangteo/app/bizno"
 	"jangteo/app/clock"
+	"jangteo/app/demo"
 	"jangteo/app/money"
 	"jangteo/app/simulate"
 	"jangteo/app/simulate/bank"
@@ -113,6 +114,7 @@ func start(t *testing.T) *house {
 	traces := got(telemetry.NewTraces(ctx, "", 0))(t)
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	h.App = got(app.New(ctx, cfg, app.Options{Now: clock.System, Log: log, Traces: traces, Demo: true}))(t)
+	demo.Mount(h.App, h.sims)
 
 	server := &http.Server{Handler: h.Echo, ReadHeaderTimeout: 5 * time.Second}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -202,4 +204,3 @@ func within(t *testing.T, limit time.Duration, what string, done func() bool) {
 		}
 	}
 }
-

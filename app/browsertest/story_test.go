@@ -82,10 +82,7 @@ func (n newcomer) signsUp() {
 	n.fill("code", n.h.code(n.t, newcomerPhone))
 	n.press(`form[action="/sign-in/code"] button`)
 	n.look("agreements")
-	for _, box := range ask[[]string](n.screen, `[...document.querySelectorAll("main input[type=checkbox]")].map((e) => e.id)`) {
-		n.tap(`label:has(#` + box + `)`)
-	}
-	n.press(`form[action="/sign-in/agreements"] button`)
+	n.agrees()
 	n.look("device key")
 	n.press(`form[data-device-key] button`)
 	if n.path() != "/my" {
@@ -101,6 +98,14 @@ func (n newcomer) signsUp() {
 	})`) {
 		n.fail("the device's private key can be read out")
 	}
+}
+
+func (n newcomer) agrees() {
+	n.t.Helper()
+	for _, box := range ask[[]string](n.screen, `[...document.querySelectorAll("main input[type=checkbox]")].map((e) => e.id)`) {
+		n.tap(`label:has(#` + box + `)`)
+	}
+	n.press(`form[action="/sign-in/agreements"] button`)
 }
 
 func (n newcomer) linksABankAccount() {

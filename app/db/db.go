@@ -157,6 +157,25 @@ func (d *DB) Platform(ctx context.Context, work func(context.Context) error) err
 	return d.run(ctx, tenant.Platform, work)
 }
 
+// Snapshot runs work in one unchanging view of the tenant in ctx, for reading
+// alone: a long recomputation beside traffic sees one moment. Its statements
+// may take ten minutes.
+func (d *DB) Snapshot(ctx context.Context, work func(context.Context) error) error {
+	if InTx(ctx) {
+		panic("db: a snapshot inside a transaction")
+	}
+	return Unavailable(d.once(ctx, tenant.From(ctx), func(ctx context.Context) error {
+		_, err := d.SQL(ctx).ExecContext(ctx, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+		if err == nil {
+			_, err = d.SQL(ctx).ExecContext(ctx, "SET LOCAL statement_timeout = '10min'")
+		}
+		if err != nil {
+			return err
+		}
+		return work(ctx)
+	}))
+}
+
 // InTx reports whether ctx is inside a transaction already.
 func InTx(ctx context.Context) bool {
 	_, ok := ctx.Value(key{}).(*open)

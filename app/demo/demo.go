@@ -12,6 +12,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,7 +49,9 @@ func Seed(ctx context.Context, a *app.App, sims *simulate.Servers, o Options) er
 	now := o.Now()
 	clock := &clock{}
 	clock.set(now)
-	maker, err := app.New(ctx, a.Config, app.Options{Now: clock.now, Log: o.Log, Demo: true})
+	config := a.Config
+	config.Database.URL = unhurried(config.Database.URL)
+	maker, err := app.New(ctx, config, app.Options{Now: clock.now, Log: o.Log, Demo: true})
 	if err != nil {
 		return err
 	}
@@ -74,6 +77,19 @@ func Seed(ctx context.Context, a *app.App, sims *simulate.Servers, o Options) er
 		return err
 	}
 	return a.Vouchers.Refresh(ctx)
+}
+
+// unhurried lets PostgreSQL answer before a commit is on the disk: whoever is
+// interrupted begins anew, and what comes after waits for the disk again.
+func unhurried(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	query := u.Query()
+	query.Set("synchronous_commit", "off")
+	u.RawQuery = query.Encode()
+	return u.String()
 }
 
 // clock shows the moment of history at which the app is.

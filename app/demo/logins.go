@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"jangteo/app/money"
 	"jangteo/app/refdata"
 	"jangteo/app/tenant"
 	"jangteo/modules/merchants"
@@ -60,12 +61,12 @@ type Logins struct {
 
 // CitizenLogin is proven by the code that goes to the telephone.
 type CitizenLogin struct {
-	Name       string `json:"name"`
-	BirthDate  string `json:"birth_date"`
-	Phone      string `json:"phone"`
-	Tenant     string `json:"tenant"`
-	TenantName string `json:"tenant_name"`
-	Balance    int64  `json:"balance"` // won in their wallets
+	Name       string       `json:"name"`
+	BirthDate  string       `json:"birth_date"`
+	Phone      string       `json:"phone"`
+	Tenant     string       `json:"tenant"`
+	TenantName string       `json:"tenant_name"`
+	Balance    money.Amount `json:"balance"` // in their wallets
 }
 
 // MerchantLogin is of somebody at a shop.
@@ -92,11 +93,11 @@ type StaffLogin struct {
 
 // BankAccount is a citizen's, at the simulated bank.
 type BankAccount struct {
-	BankCode      string `json:"bank_code"`
-	BankName      string `json:"bank_name"`
-	AccountNumber string `json:"account_number"`
-	Holder        string `json:"holder"`
-	Balance       int64  `json:"balance"` // won
+	BankCode      string       `json:"bank_code"`
+	BankName      string       `json:"bank_name"`
+	AccountNumber string       `json:"account_number"`
+	Holder        string       `json:"holder"`
+	Balance       money.Amount `json:"balance"`
 }
 
 // URLs are where everything is.
@@ -155,26 +156,26 @@ func nameOf(id tenant.ID) string {
 	return m.Name()
 }
 
-// holds sums a person's wallets, in won.
-func (p *Pages) holds(ctx context.Context, one person) (sum int64, err error) {
+// holds sums a person's wallets.
+func (p *Pages) holds(ctx context.Context, one person) (sum money.Amount, err error) {
 	found, err := p.app.Citizens.Find(ctx, one.Phone, 1)
 	if err != nil || len(found) == 0 {
 		return 0, err
 	}
 	wallets, err := p.app.Vouchers.Wallets(ctx, found[0].ID)
 	for _, w := range wallets {
-		sum += int64(w.Balance)
+		sum += w.Balance
 	}
 	return sum, err
 }
 
-// atBank is what an account holds, in won.
-func (p *Pages) atBank(ctx context.Context, account BankAccount) (balance int64, err error) {
+// atBank is what an account holds.
+func (p *Pages) atBank(ctx context.Context, account BankAccount) (balance money.Amount, err error) {
 	const neighbours = 20 // numbers that begin alike
 	list, err := p.sims.Bank.Accounts(ctx, account.AccountNumber[:len(account.AccountNumber)-1], neighbours)
 	for _, a := range list {
 		if a.BankCode == account.BankCode && a.Number == account.AccountNumber {
-			balance = a.Balance
+			balance = money.Amount(a.Balance)
 		}
 	}
 	return balance, err

@@ -23,10 +23,6 @@ type world struct {
 }
 
 func seeded(t *testing.T, citizens, months int, now func() time.Time) world {
-	return seededAt(t, citizens, months, now, slog.New(slog.NewTextHandler(io.Discard, nil)))
-}
-
-func seededAt(t *testing.T, citizens, months int, now func() time.Time, log *slog.Logger) world {
 	t.Helper()
 	address := testkit.FreshDatabase(t)
 	sims, err := simulate.Start(t.Context(), simulate.Options{DSN: testkit.FreshDatabase(t), Now: now, OpenWith: 1_000_000})
@@ -44,6 +40,7 @@ func seededAt(t *testing.T, citizens, months int, now func() time.Time, log *slo
 	cfg.Bank.URL, cfg.Identity.URL, cfg.Messages.URL = sims.BankURL, sims.IdentityURL, sims.MessagesURL
 	cfg.Bank.Institution, cfg.Bank.ClientID, cfg.Bank.ClientSecret = "M202600001", "jangteo-demo", "jangteo-demo-secret"
 
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	a, err := app.New(t.Context(), cfg, app.Options{Now: now, Log: log, Demo: true})
 	if err != nil {
 		t.Fatal(err)
@@ -59,9 +56,20 @@ func seededAt(t *testing.T, citizens, months int, now func() time.Time, log *slo
 // Monday afternoon, after a weekend that is not paid out yet.
 var monday = time.Date(2026, 11, 23, 6, 30, 0, 0, time.UTC)
 
-func TestSeedMakesAHistoryInWhichEverythingAddsUp(t *testing.T) {
+func TestDemonstration(t *testing.T) {
 	t.Parallel()
 	w := seeded(t, 240, 1, func() time.Time { return monday })
+	Mount(w.app, w.sims)
+	t.Run("everything in the history adds up", w.addsUp)
+	t.Run("every day but today is closed", w.isClosed)
+	t.Run("pages and lists are there in both languages", w.shows)
+	t.Run("everybody can sign in", w.signsIn)
+	t.Run("a newcomer lives the story by JSON", w.tellsTheStory)
+	t.Run("bad input changes nothing", w.refuses)
+	t.Run("everything still adds up", w.addsUp)
+}
+
+func (w world) addsUp(t *testing.T) {
 	live, err := w.app.Tenants.Live(t.Context())
 	if err != nil || len(live) != len(municipalities) {
 		t.Fatalf("%d municipalities are live: %v", len(live), err)
@@ -79,13 +87,18 @@ func TestSeedMakesAHistoryInWhichEverythingAddsUp(t *testing.T) {
 			t.Errorf("%s has %d payments, %d purchases and %d settlements", m.id, v.Payments, v.Purchases, v.Settlements)
 		}
 		w.checkBank(t, ctx, m)
-		if closed, err := w.app.Ledger.ClosedThrough(ctx); err != nil || closed != calendar.DayOf(monday).AddDays(-1) {
-			t.Errorf("%s is closed through %s: %v", m.id, closed, err)
-		}
 	}
 	books, err := w.sims.Bank.Ledger(t.Context(), 1)
 	if err != nil || books.Wrong != 0 || books.Executed == 0 {
 		t.Errorf("the bank's books: %d accounts are wrong after %d transactions: %v", books.Wrong, books.Executed, err)
+	}
+}
+
+func (w world) isClosed(t *testing.T) {
+	for _, m := range municipalities {
+		if closed, err := w.app.Ledger.ClosedThrough(tenant.With(t.Context(), m.id)); err != nil || closed != calendar.DayOf(monday).AddDays(-1) {
+			t.Errorf("%s is closed through %s: %v", m.id, closed, err)
+		}
 	}
 }
 

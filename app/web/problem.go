@@ -3,6 +3,7 @@ package web
 
 import (
 	"errors"
+	"maps"
 	"math"
 	"net/http"
 	"strconv"
@@ -54,7 +55,15 @@ type Problem struct {
 	Instance   string         `json:"instance,omitempty" doc:"urn:request: and the request's id, to quote to support"`
 	RetryAfter int            `json:"retry_after,omitempty" doc:"Seconds to wait before trying again"`
 	Errors     []FieldProblem `json:"errors,omitempty" doc:"What is wrong with which field"`
-	Params     map[string]any `json:"params,omitempty"`
+	Params     map[string]any `json:"params,omitempty" doc:"What the detail speaks of: limit, rule, clause and so on"`
+
+	// Of an ended session (SESSIONS: the envelope).
+	EndedAt          any    `json:"ended_at,omitempty" doc:"When the session ended, RFC 3339"`
+	Initiator        any    `json:"initiator,omitempty" doc:"user, system, admin or policy"`
+	SecurityIncident any    `json:"security_incident,omitempty"`
+	IncidentID       any    `json:"incident_id,omitempty"`
+	SupportRef       string `json:"support_ref,omitempty"`
+	Actions          any    `json:"actions,omitempty" doc:"What can be done now"`
 
 	cause error
 }
@@ -106,6 +115,7 @@ func ProblemOf(words i18n.Words, lang string, err error, requestID string) *Prob
 	if own, ok := ownStatus[f.Code]; ok {
 		p.Status = own
 	}
+	p.lift()
 	pairs := make([]any, 0, 2*len(f.Params))
 	for name, value := range f.Params {
 		pairs = append(pairs, name, value)
@@ -121,6 +131,24 @@ func ProblemOf(words i18n.Words, lang string, err error, requestID string) *Prob
 		})
 	}
 	return p
+}
+
+// lift moves what the envelope of an ended session names out of the parameters.
+func (p *Problem) lift() {
+	for name, member := range map[string]*any{
+		"ended_at": &p.EndedAt, "initiator": &p.Initiator, "security_incident": &p.SecurityIncident,
+		"incident_id": &p.IncidentID, "actions": &p.Actions,
+	} {
+		value, ok := p.Params[name]
+		if !ok {
+			continue
+		}
+		if p.SupportRef == "" { // the first: it is an ended session's
+			p.SupportRef, p.Params = strings.TrimPrefix(p.Instance, "urn:request:"), maps.Clone(p.Params)
+		}
+		*member = value
+		delete(p.Params, name)
+	}
 }
 
 func (p *Problem) write(c echo.Context) error {

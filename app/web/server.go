@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
 
 	"jangteo/app/auth"
 	"jangteo/app/db"
@@ -87,7 +88,13 @@ func NewServer(o ServerOptions, pages func() *Pages) *echo.Echo {
 			return next(c)
 		}
 	})
-	e.Use(recovered)
+	e.Use(recovered, middleware.GzipWithConfig(middleware.GzipConfig{
+		Level: 4, MinLength: 1024,
+		Skipper: func(c echo.Context) bool { // answers of the API are short, static files compressed already, streams never
+			path := c.Request().URL.Path
+			return IsAPI(path) || strings.HasPrefix(path, "/static/") || strings.HasSuffix(path, "/live") || strings.HasSuffix(path, ".png")
+		},
+	}))
 	return e
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -97,7 +98,7 @@ func (Agreements) Schema(huma.Registry) *huma.Schema {
 func (a *Agreements) UnmarshalJSON(data []byte) error {
 	var names []string
 	if json.Unmarshal(data, &names) == nil {
-		*a = names
+		*a = spelled(names)
 		return nil
 	}
 	var answers map[string]bool
@@ -110,8 +111,16 @@ func (a *Agreements) UnmarshalJSON(data []byte) error {
 		}
 	}
 	slices.Sort(names)
-	*a = names
+	*a = spelled(names)
 	return nil
+}
+
+// spelled takes e_finance, as a key of JSON would have it, for e-finance.
+func spelled(names []string) Agreements {
+	for i, name := range names {
+		names[i] = strings.ReplaceAll(name, "_", "-")
+	}
+	return names
 }
 
 // JoinRequest opens an account.

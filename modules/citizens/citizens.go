@@ -89,7 +89,7 @@ const (
 type Person struct {
 	Name      string
 	BirthDate string // yyyy-mm-dd or yyyymmdd
-	Phone     string // with or without hyphens
+	Phone     string // with or without hyphens, or +82 and without its first zero
 }
 
 var (
@@ -118,6 +118,9 @@ func (p *Person) normalise(today calendar.Day) (born calendar.Day, err error) {
 		wrong = wrong.And("birth_date", fault.WrongFormat)
 	}
 	p.Phone = strings.NewReplacer("-", "", " ", "").Replace(p.Phone)
+	if abroad, ok := strings.CutPrefix(p.Phone, "+82"); ok {
+		p.Phone = "0" + strings.TrimPrefix(abroad, "0")
+	}
 	if !phones.MatchString(p.Phone) {
 		wrong = wrong.And("phone", fault.WrongFormat)
 	}

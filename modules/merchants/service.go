@@ -55,7 +55,12 @@ func (s *Service) Register(ctx context.Context, in RegisterInput) (m Merchant, e
 		return m, err
 	}
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
-		row, err := s.newRow(ctx, in)
+		id := uuid.Must(uuid.NewV7())
+		account, err := s.ledger.Open(ctx, ledger.Payable, id)
+		if err != nil {
+			return err
+		}
+		row, err := s.newRow(ctx, id, account.ID, in)
 		if err != nil {
 			return err
 		}
@@ -76,12 +81,20 @@ func (s *Service) Register(ctx context.Context, in RegisterInput) (m Merchant, e
 func (s *Service) SeedMany(ctx context.Context, in []RegisterInput) (seeded []Merchant, err error) {
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
 		seeded = nil
+		ids := make([]uuid.UUID, len(in))
+		for i := range ids {
+			ids[i] = uuid.Must(uuid.NewV7())
+		}
+		accounts, err := s.ledger.OpenMany(ctx, ledger.Payable, ids, s.now())
+		if err != nil {
+			return err
+		}
 		rows := make([]row, len(in))
 		for i := range in {
 			if err := in[i].normalise(); err != nil {
 				return err
 			}
-			if rows[i], err = s.newRow(ctx, in[i]); err != nil {
+			if rows[i], err = s.newRow(ctx, ids[i], accounts[i].ID, in[i]); err != nil {
 				return err
 			}
 			now := s.now()
@@ -93,19 +106,11 @@ func (s *Service) SeedMany(ctx context.Context, in []RegisterInput) (seeded []Me
 	return seeded, err
 }
 
-// newRow seals what is personal and opens the account that the shop is owed on.
-func (s *Service) newRow(ctx context.Context, in RegisterInput) (row, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return row{}, err
-	}
-	account, err := s.ledger.Open(ctx, ledger.Payable, id)
-	if err != nil {
-		return row{}, err
-	}
+// newRow seals what is personal.
+func (s *Service) newRow(ctx context.Context, id, payable uuid.UUID, in RegisterInput) (row, error) {
 	r := row{
 		TenantID: tenant.From(ctx), ID: id, Name: in.Name, BizNo: in.BizNo, Trade: in.Trade, Address: in.Address,
-		YearlySalesOver3bn: in.YearlySalesOver3bn, PayableID: account.ID, State: Applied, AppliedAt: s.now(),
+		YearlySalesOver3bn: in.YearlySalesOver3bn, PayableID: payable, State: Applied, AppliedAt: s.now(),
 		OwnerMasked: mask.Owner(in.Owner), PhoneMasked: mask.Phone(in.Phone),
 		PayoutBank: in.Payout.BankCode, PayoutMasked: mask.Account(in.Payout.Number), HolderMasked: mask.Name(in.Payout.Holder),
 	}

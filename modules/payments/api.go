@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"jangteo/app/auth"
+	"jangteo/app/calendar"
 	"jangteo/app/money"
 	"jangteo/modules/ledger"
 )
@@ -19,10 +20,22 @@ func NewAPI(s *Service) *API { return &API{s} }
 
 // PaymentView is a payment as the apps see it.
 type PaymentView struct {
-	Payment
-	State          State             `json:"state" enum:"captured,partially-cancelled,cancelled"`
-	ApprovalNumber string            `json:"approval_number" doc:"What people read to each other"`
-	Cancellations  []CancelledAmount `json:"cancellations,omitempty"`
+	Tenant          string            `json:"tenant" example:"11560"`
+	ID              uuid.UUID         `json:"id"`
+	State           State             `json:"state" enum:"captured,partially-cancelled,cancelled"`
+	ApprovalNumber  string            `json:"approval_number" doc:"What people read to each other"`
+	MerchantID      uuid.UUID         `json:"merchant_id"`
+	MerchantName    string            `json:"merchant_name"`
+	WalletID        uuid.UUID         `json:"wallet_id"`
+	ProgrammeID     uuid.UUID         `json:"programme_id"`
+	Amount          money.Amount      `json:"amount"`
+	CancelledAmount money.Amount      `json:"cancelled_amount"`
+	BalanceAfter    money.Amount      `json:"balance_after" doc:"Of the wallet, just after the payment"`
+	Method          Method            `json:"method" enum:"merchant,static-qr,dynamic-qr,customer-qr"`
+	PolicyVersion   int               `json:"policy_version"`
+	At              time.Time         `json:"at"`
+	BusinessDay     calendar.Day      `json:"business_day" format:"date"`
+	Cancellations   []CancelledAmount `json:"cancellations,omitempty"`
 }
 
 // CancelledAmount is one cancellation of a payment.
@@ -34,7 +47,12 @@ type CancelledAmount struct {
 }
 
 func viewOf(p Payment, cancellations []Cancellation) PaymentView {
-	v := PaymentView{Payment: p, State: p.State(), ApprovalNumber: p.ApprovalNumber()}
+	v := PaymentView{
+		Tenant: p.TenantID.String(), ID: p.ID, State: p.State(), ApprovalNumber: p.ApprovalNumber(),
+		MerchantID: p.MerchantID, MerchantName: p.MerchantName, WalletID: p.WalletID, ProgrammeID: p.ProgrammeID,
+		Amount: p.Amount, CancelledAmount: p.CancelledAmount, BalanceAfter: p.BalanceAfter, Method: p.Method,
+		PolicyVersion: p.PolicyVersion, At: p.At, BusinessDay: p.Day,
+	}
 	for _, c := range cancellations {
 		v.Cancellations = append(v.Cancellations, CancelledAmount{c.ID, c.Amount, c.ByKind, c.At})
 	}

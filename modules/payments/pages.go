@@ -460,7 +460,7 @@ func (p *Pages) Receipt(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	view.Voucher, view.Programme = face.Voucher, programme.NameIn(lang)
+	view.Voucher, view.Programme = face.Voucher, face.Beside(programme, lang)
 	if view.Cancellations, err = p.service.Cancellations(ctx, payment.ID); err != nil {
 		return err
 	}

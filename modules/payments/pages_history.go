@@ -2,6 +2,7 @@ package payments
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/csv"
 	"net/http"
@@ -176,7 +177,7 @@ func noteOf(all []vouchers.Ticket, one vouchers.Ticket) string {
 	case others:
 		return one.Voucher
 	}
-	return one.Programme
+	return cmp.Or(one.Programme, one.Voucher)
 }
 
 // shortDay is a day of this or last year without the year.
@@ -250,7 +251,7 @@ func (p *Pages) History(c echo.Context) error {
 func (p *Pages) walletChoices(lang string, f HistoryFilter, wallets []vouchers.Wallet, tickets []vouchers.Ticket) []choice {
 	choices := []choice{{"", p.pages.Words.T(lang, "payments.history.all-wallets"), f.Wallet == uuid.Nil}}
 	for i, w := range wallets {
-		choices = append(choices, choice{w.ID.String(), tickets[i].Voucher + " · " + tickets[i].Programme, w.ID == f.Wallet})
+		choices = append(choices, choice{w.ID.String(), strings.TrimSuffix(tickets[i].Voucher+" · "+tickets[i].Programme, " · "), w.ID == f.Wallet})
 	}
 	return choices
 }

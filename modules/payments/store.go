@@ -119,7 +119,7 @@ func (s store) totals(ctx context.Context, merchant uuid.UUID, f Filter) (t Tota
 // verify finds payments that their cancellations do not bear out.
 func (s store) verify(ctx context.Context) (list []ledger.Difference, err error) {
 	err = s.db.In(ctx).Raw(`
-		SELECT @t::int AS tenant, 'payment-cancelled-is-its-cancellations' AS "check", 'payment ' || p.id AS object,
+		SELECT CAST(@t AS int) AS tenant, 'payment-cancelled-is-its-cancellations' AS "check", 'payment ' || p.id AS object,
 			coalesce(c.amount, 0)::text AS want, p.cancelled_amount::text AS got
 		FROM payments.payments p
 		LEFT JOIN (SELECT payment_id, sum(amount) AS amount FROM payments.cancellations WHERE tenant_id = @t GROUP BY 1) c ON c.payment_id = p.id

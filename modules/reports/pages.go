@@ -32,7 +32,7 @@ func Nav(p auth.Principal, path string) (items []web.NavItem) {
 	for _, to := range []struct{ permission, url, icon, key string }{
 		{"dashboard.read", "/office", "home", "reports.nav.dashboard"},
 		{"payments.read", "/office/payments", "receipt", "reports.nav.payments"},
-		{"programmes.read", "/office/purchases", "plus", "reports.nav.purchases"},
+		{"payments.read", "/office/purchases", "plus", "reports.nav.purchases"},
 		{"programmes.read", "/office/programmes", "ticket", "reports.nav.programmes"},
 		{"merchants.read", "/office/merchants", "shop", "reports.nav.merchants"},
 		{"citizens.read", "/office/citizens", "users", "reports.nav.citizens"},

@@ -102,10 +102,10 @@ func (p *Pages) Audit(c echo.Context) error {
 	more := len(list) > rowsEach
 	list = list[:min(len(list), rowsEach)]
 	view := listView{
-		Title: "reports.Audit.title", Lead: "reports.Audit.lead", Table: r.changeTable(list),
+		Title: "reports.audit.title", Lead: "reports.audit.lead", Table: r.changeTable(list),
 		Filters: []filter{
-			{Name: "q", Label: "reports.Audit.search", Kind: "search", Value: q.Text},
-			{Name: "state", Label: "reports.Audit.object", Kind: "select", Options: r.states("reports.object.", q.State, auditObjects)},
+			{Name: "q", Label: "reports.audit.search", Kind: "search", Value: q.Text},
+			{Name: "state", Label: "reports.audit.object", Kind: "select", Options: r.states("reports.object.", q.State, auditObjects)},
 		},
 	}
 	if len(list) > 0 {

@@ -2,10 +2,12 @@ package reports
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"jangteo/app/auth"
+	"jangteo/app/calendar"
 	"jangteo/app/money"
 	"jangteo/app/web"
 )
@@ -15,9 +17,15 @@ type dashboardView struct {
 	Dashboard
 	Empties    string // when the subsidy ends, in words
 	Short      bool   // it ends soon
-	Changed    string // today's issue against yesterday's
+	Yesterday  string // what was issued the day before
 	Programmes table
+	Chart      []chartDay
 	Owed       money.Amount // to shops, payouts under way included
+}
+
+type chartDay struct {
+	DayFigures
+	Name string // without the year
 }
 
 // Funds is the money that the bank holds for the vouchers.
@@ -43,16 +51,17 @@ func (p *Pages) Dashboard(c echo.Context) error {
 		view.Short = d.DaysToEmpty < shortDays
 		view.Empties = r.t("reports.dashboard.subsidy.lasts", "days", d.DaysToEmpty, "pace", r.won(d.SubsidyPerDay))
 	}
-	if yesterday := d.Days[len(d.Days)-2].Issued; yesterday > 0 {
-		percent := int64(d.Issued.Amount-yesterday) * 100 / int64(yesterday)
-		sign := ""
-		if percent > 0 {
-			sign = "+"
-		}
-		view.Changed = r.t("reports.dashboard.issued.changed", "percent", sign+strconv.FormatInt(percent, 10))
+	view.Yesterday = r.t("reports.dashboard.issued.yesterday", "amount", r.won(d.Days[len(d.Days)-2].Issued))
+	for _, day := range d.Days {
+		view.Chart = append(view.Chart, chartDay{day, withoutYear(day.Day, r.lang)})
 	}
 	view.Programmes = p.programmeTable(r, d.OnSale)
 	return dashboardPage.Show(c, p.pages, view)
+}
+
+func withoutYear(d calendar.Day, lang string) string {
+	year := strconv.Itoa(d.Year())
+	return strings.TrimSuffix(strings.TrimPrefix(d.Long(lang), year+". "), " "+year)
 }
 
 type verifyView struct {

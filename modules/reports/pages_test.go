@@ -161,7 +161,11 @@ func (o *office) serve() {
 	pages, err := web.LoadPages(templates.Files, o.words, static.Path)
 	o.must(err)
 	pages.Frame = func(c echo.Context) web.Frame {
-		return web.Frame{Lang: web.Lang(c), Path: c.Request().URL.Path, Now: o.kit.Clock.Now(), Person: "김주무", HomeURL: "/office"}
+		path := c.Request().URL.Path
+		return web.Frame{
+			Lang: web.Lang(c), Path: path, Now: o.kit.Clock.Now(), Person: "김주무", HomeURL: "/office", SignOutURL: "/office/sign-out",
+			Nav: reports.Nav(auth.Principal{Permissions: o.may}, path),
+		}
 	}
 	e := web.NewServer(web.ServerOptions{Log: o.kit.Log}, func() *web.Pages { return pages })
 	me := uuid.New()
@@ -242,7 +246,7 @@ func (o *office) shows(address string, parts ...string) screen {
 }
 
 // missing are words keys that stand on a page as they are.
-var missing = regexp.MustCompile(`(reports|label|problem|layout|field)\.[a-z]+[.\-a-z]*[a-z]`)
+var missing = regexp.MustCompile(`(reports|label|problem|layout|field)\.[A-Za-z]+[.\-a-z]*[a-z]`)
 
 func TestTheOfficeSeesTheStory(t *testing.T) {
 	t.Parallel()
@@ -350,6 +354,9 @@ func TestPersonalData(t *testing.T) {
 		}
 		if s := o.ask("POST", "/office/citizens/"+stranger.ID.String()+"/reveal", url.Values{"reason": {"궁금해서"}}, "ko"); s.status != http.StatusNotFound {
 			t.Errorf("revealing answered %d: %s", s.status, s.text)
+		}
+		if looks, _ := o.kit.Audit.Looks(o.ctx, audit.Filter{Subject: stranger.ID}); len(looks) != 0 {
+			t.Error("and opened the data before it refused")
 		}
 	})
 	t.Run("takes a reason, and leaves a record that others see", func(t *testing.T) {

@@ -39,9 +39,19 @@ const (
 func (s *Service) Verify(ctx context.Context) (v Verification, err error) {
 	begun := s.Now()
 	v = Verification{Tenant: tenant.From(ctx), ID: uuid.Must(uuid.NewV7()), At: begun}
+	if err := s.DB.Snapshot(ctx, func(ctx context.Context) error { return s.recompute(ctx, &v) }); err != nil {
+		return v, err
+	}
+	v.Took = s.Now().Sub(begun)
+	return v, s.DB.Tx(ctx, func(ctx context.Context) error { return s.store.keep(ctx, v) })
+}
+
+// recompute asks every module that keeps what the ledger must bear out, in one
+// view of the database, so that traffic beside it makes no difference.
+func (s *Service) recompute(ctx context.Context, v *Verification) error {
 	books, err := s.Ledger.Verify(ctx)
 	if err != nil {
-		return v, err
+		return err
 	}
 	v.Accounts, v.Entries, v.Transfers, v.Differences = books.Accounts, books.Entries, books.Transfers, books.Differences
 	for _, check := range []func(context.Context) ([]ledger.Difference, error){
@@ -49,7 +59,7 @@ func (s *Service) Verify(ctx context.Context) (v Verification, err error) {
 	} {
 		found, err := check(ctx)
 		if err != nil {
-			return v, err
+			return err
 		}
 		v.Differences = append(v.Differences, found...)
 	}
@@ -59,11 +69,10 @@ func (s *Service) Verify(ctx context.Context) (v Verification, err error) {
 		into *int64
 	}{{s.Payments.Count, &v.Payments}, {s.Vouchers.CountPurchases, &v.Purchases}, {s.Settlement.Count, &v.Settlements}} {
 		if *count.into, err = count.of(ctx); err != nil {
-			return v, err
+			return err
 		}
 	}
-	v.Took = s.Now().Sub(begun)
-	return v, s.DB.Tx(ctx, func(ctx context.Context) error { return s.store.keep(ctx, v) })
+	return nil
 }
 
 // Verifications lists the results of the municipality in ctx, the latest first;

@@ -232,11 +232,15 @@ func (p *Pages) Resume(c echo.Context) error {
 	return c.JSON(http.StatusOK, renewalReply{t.AccessExpires})
 }
 
-// SignOut ends this browser's session: POST /my/sign-out.
+// SignOut ends this browser's session, if it is live, and forgets it in any
+// case: POST /my/sign-out.
 func (p *Pages) SignOut(c echo.Context) error {
-	who := auth.From(c.Request().Context())
-	if err := p.service.End(c.Request().Context(), who.ID, who.Session, who.Device); err != nil {
-		return err
+	who, err := p.Authenticate(c)
+	if err == nil {
+		err = p.service.End(c.Request().Context(), who.ID, who.Session, who.Device)
+	}
+	if f, ok := fault.Of(err); err != nil && (!ok || f.Kind == fault.Unavailable) {
+		return err // it may be live still
 	}
 	p.setCookie(c, accessCookie, "", 0)
 	p.setCookie(c, refreshCookie, "", 0)

@@ -100,7 +100,7 @@ func (p *Pages) Start(c echo.Context) error {
 		return err
 	}
 	f := p.flow(c)
-	who := citizens.Person{Name: form.Text("name", 50), BirthDate: form.Text("birth_date", 10), Phone: form.Text("phone", 20)}
+	who := citizens.Person{Name: form.Optional("name", 50), BirthDate: form.Optional("birth_date", 10), Phone: form.Optional("phone", 20)}
 	who.BirthDate = strings.NewReplacer(".", "-", " ", "", "/", "-").Replace(strings.TrimSuffix(who.BirthDate, "."))
 	err = form.Err()
 	var check citizens.Check

@@ -451,7 +451,7 @@ func TestSettlementsAddUp(t *testing.T) {
 		}
 		var sales []sale
 		model := make([]money.Amount, len(shops))
-		for range rapid.IntRange(1, 25).Draw(r, "steps") {
+		for range rapid.IntRange(1, 15).Draw(r, "steps") {
 			switch rapid.SampledFrom([]string{"sell", "sell", "cancel", "close", "pay", "bank"}).Draw(r, "step") {
 			case "sell":
 				i, amount := rapid.IntRange(0, 2).Draw(r, "shop"), money.Amount(rapid.Int64Range(1, 50_000).Draw(r, "amount"))

@@ -22,6 +22,6 @@ var (
 // exceeded refuses an amount by a limit: what the limit is, what is left under
 // it, and where it is written.
 func (p Policy) exceeded(rule string, limit, remaining money.Amount) error {
-	return ErrLimitExceeded.With("rule", rule).With("clause", p.Clause).With("version", p.Version).
+	return ErrLimitExceeded.With("rule", rule).With("clause", p.Clause).With("policy_version", p.Version).
 		With("limit", limit).With("remaining", max(remaining, 0))
 }

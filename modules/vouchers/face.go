@@ -26,6 +26,15 @@ func (s *Service) Face(ctx context.Context, id tenant.ID, lang string) (Face, er
 	return Face{id, t.VoucherNameIn(lang), t.NameIn(lang), t.Accent}, err
 }
 
+// Beside is a programme's name where it stands beside its voucher's: empty if
+// the two are the same.
+func (f Face) Beside(p Programme, lang string) string {
+	if name := p.NameIn(lang); name != f.Voucher {
+		return name
+	}
+	return ""
+}
+
 // HasBankAccount tells whether a citizen has linked an account to buy from.
 func (s *Service) HasBankAccount(ctx context.Context, citizen uuid.UUID) (bool, error) {
 	accounts, err := s.banking.Accounts(ctx, citizen)
@@ -35,7 +44,7 @@ func (s *Service) HasBankAccount(ctx context.Context, citizen uuid.UUID) (bool, 
 // Ticket is a wallet as citizens see it; the partial "wallet" draws it.
 type Ticket struct {
 	Accent             int
-	Voucher, Programme string
+	Voucher, Programme string // Programme is empty if it is called as the voucher is
 	Balance            money.Amount
 	Until              string // when the first of it expires; empty if nothing is left
 	URL, PayURL        string
@@ -44,7 +53,7 @@ type Ticket struct {
 
 func (s *Service) ticket(w Wallet, face Face, lang string) Ticket {
 	t := Ticket{
-		Accent: face.Accent, Voucher: face.Voucher, Programme: w.Programme.NameIn(lang), Balance: w.Balance,
+		Accent: face.Accent, Voucher: face.Voucher, Programme: face.Beside(w.Programme, lang), Balance: w.Balance,
 		URL: "/my/wallets/" + w.TenantID.String() + "/" + w.ID.String(), PayURL: "/my/pay?tenant=" + w.TenantID.String(),
 	}
 	if w.ExpiresAt != nil && w.Balance > 0 {

@@ -152,7 +152,7 @@ func (p *Pages) Buy(c echo.Context) error {
 			}
 			line := programmeLine{
 				URL: buyURL(programme), Accent: t.Accent, Voucher: t.VoucherNameIn(lang), Place: t.NameIn(lang),
-				Name: programme.NameIn(lang), Percent: percent(policy.DiscountBP), PurchaseMonthMax: policy.PurchaseMonthMax,
+				Name: Face{Voucher: t.VoucherNameIn(lang)}.Beside(programme, lang), Percent: percent(policy.DiscountBP), PurchaseMonthMax: policy.PurchaseMonthMax,
 			}
 			mine := slices.ContainsFunc(wallets, func(w Wallet) bool { return w.ProgrammeID == programme.ID })
 			switch {
@@ -195,7 +195,7 @@ func (p *Pages) offer(c echo.Context) (o offer, programme Programme, err error) 
 		return o, programme, err
 	}
 	face, err := p.service.Face(ctx, tenant.From(ctx), lang)
-	return offer{buyURL(programme), face, programme.NameIn(lang), percent(policy.DiscountBP), policy}, programme, err
+	return offer{buyURL(programme), face, face.Beside(programme, lang), percent(policy.DiscountBP), policy}, programme, err
 }
 
 func (p *Pages) accounts(ctx context.Context, chosen string) (choices []accountChoice, err error) {
@@ -332,7 +332,7 @@ func (p *Pages) Result(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	view := purchaseView{Purchase: purchase, Outcome: string(purchase.State), Name: programme.NameIn(lang), AgainURL: buyURL(programme)}
+	view := purchaseView{Purchase: purchase, Outcome: string(purchase.State), AgainURL: buyURL(programme)}
 	if !purchase.State.Final() {
 		view.Outcome = string(Pending)
 	}
@@ -348,6 +348,7 @@ func (p *Pages) Result(c echo.Context) error {
 	if view.Face, err = p.service.Face(ctx, purchase.TenantID, lang); err != nil {
 		return err
 	}
+	view.Name = view.Face.Beside(programme, lang)
 	return purchasePage.Show(c, p.pages, view)
 }
 
@@ -396,7 +397,7 @@ func (p *Pages) Wallet(c echo.Context) error {
 		return err
 	}
 	view := walletView{
-		Face: face, Name: w.Programme.NameIn(lang), Wallet: p.service.ticket(w, face, lang),
+		Face: face, Name: face.Beside(w.Programme, lang), Wallet: p.service.ticket(w, face, lang),
 		History: "/my/history?wallet=" + id.String(),
 	}
 	now := p.service.now()

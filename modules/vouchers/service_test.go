@@ -192,7 +192,7 @@ func limited(t *testing.T, err error, rule string, limit, remaining money.Amount
 	t.Helper()
 	f, ok := fault.Of(err)
 	if !ok || f.Code != "limit-exceeded" || f.Kind != fault.Conflict || f.Params["rule"] != rule || f.Params["limit"] != limit ||
-		f.Params["remaining"] != remaining || f.Params["clause"] != policy().Clause || f.Params["version"] != 1 {
+		f.Params["remaining"] != remaining || f.Params["clause"] != policy().Clause || f.Params["policy_version"] != 1 {
 		t.Errorf("answered with %v", err)
 	}
 }

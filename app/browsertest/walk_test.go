@@ -1,0 +1,149 @@
+package browsertest
+
+import (
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"jangteo/app/auth"
+	"jangteo/app/clock"
+	"jangteo/app/demo"
+	"jangteo/app/web"
+)
+
+// inhabit starts a house full of people, as the demonstration is.
+func inhabit(t *testing.T, citizens int) (*house, demo.Logins) {
+	t.Helper()
+	h := start(t)
+	must(t, demo.Seed(t.Context(), h.App, h.sims, demo.Options{
+		Citizens: citizens, Months: 1, Now: clock.System, Log: h.Log, OwnerURL: h.Config.Owner(),
+	}))
+	request := got(http.NewRequestWithContext(t.Context(), http.MethodGet, h.url+"/demo/logins.json", nil))(t)
+	answer := got(http.DefaultClient.Do(request))(t)
+	defer func() { _ = answer.Body.Close() }()
+	var logins demo.Logins
+	must(t, json.NewDecoder(answer.Body).Decode(&logins))
+	return h, logins
+}
+
+// Every page that anybody can be shown is shown to the right person.
+func TestEveryPage(t *testing.T) {
+	h, logins := inhabit(t, 40)
+	t.Run("anyone", func(t *testing.T) {
+		s := h.open(t, "anyone", phone)
+		h.walk(s, auth.Kind(""), "/", "/demo", "/tenants/11560/merchants", "/problems/insufficient-balance", "/shop/sign-in", "/office/sign-in", "/sign-in")
+	})
+	t.Run("citizen", func(t *testing.T) {
+		s := h.open(t, "citizen", phone)
+		h.signIn(s, logins.Citizens[0])
+		h.walk(s, auth.Citizen, "/my", "/my/pay?tenant="+logins.Citizens[0].Tenant+"&q=", "/my/bank-accounts", "/my/history", "/my/buy")
+	})
+	t.Run("shop", func(t *testing.T) {
+		s := h.open(t, "shop", phone)
+		s.goTo("/shop")
+		s.fill("login", logins.Merchants[0].Login, "password", logins.Merchants[0].Password)
+		s.press(`form[action="/shop/sign-in"] button`)
+		h.walk(s, auth.Clerk, "/shop")
+	})
+	t.Run("office", func(t *testing.T) {
+		s := h.open(t, "office", phone)
+		s.goTo("/office")
+		s.fill("email", logins.Staff[0].Login, "password", logins.Staff[0].Password)
+		s.press(`form[action="/office/sign-in"] button`)
+		h.walk(s, auth.Staff, "/office", "/office/ledger", "/office/citizens?q="+logins.Citizens[0].Phone)
+	})
+	h.clean(t)
+}
+
+// signIn is for a citizen who joined before.
+func (h *house) signIn(s *screen, who demo.CitizenLogin) {
+	s.t.Helper()
+	s.goTo("/sign-in")
+	s.fill("name", who.Name, "birth_date", who.BirthDate, "phone", who.Phone)
+	s.press("main form[action='/sign-in'] button")
+	s.fill("code", h.code(s.t, who.Phone))
+	s.press(`form[action="/sign-in/code"] button`)
+	s.press(`form[data-device-key] button`)
+	if s.path() != "/my" {
+		s.fail("not signed in")
+	}
+}
+
+// Pages that are steps of signing in are seen where the story signs in; what
+// ends in a dot and letters is a file, what ends in live a stream.
+var elsewhere = regexp.MustCompile(`^/sign-in/|/live$|\.[a-z]+$|^` + web.APIPrefix + `|/confirm$`)
+
+// walk follows links from the first pages until every page of one kind of
+// person was seen, each once, and fails for a page to which no link leads.
+func (h *house) walk(s *screen, kind auth.Kind, first ...string) {
+	s.t.Helper()
+	missing := map[string]*regexp.Regexp{}
+	for _, route := range h.Router.Table {
+		if route.Method == http.MethodGet && route.Access.Kind == kind && !elsewhere.MatchString(route.Path) {
+			missing[route.Path] = regexp.MustCompile("^" + parameter.ReplaceAllString(route.Path, `[^/?#]+`) + `([?#].*)?$`)
+		}
+	}
+	for queue := first; len(queue) > 0; {
+		address := queue[0]
+		queue = queue[1:]
+		route := matching(missing, address)
+		if route == "" {
+			continue
+		}
+		delete(missing, route)
+		s.goTo(address)
+		s.everyWidth(route)
+		queue = append(queue, ask[[]string](s, `[...document.querySelectorAll("a[href]:not([download]):not([target])")].map((a) => a.getAttribute("href")).filter((h) => h.startsWith("/"))`)...)
+	}
+	for route := range missing {
+		s.t.Errorf("no link that the %s can follow leads to %s", s.who, route)
+	}
+}
+
+var parameter = regexp.MustCompile(`\{[^}]+\}`)
+
+// matching finds the route of an address; the more exact one, where /a/new and /a/{id} both fit.
+func matching(routes map[string]*regexp.Regexp, address string) (found string) {
+	for route, pattern := range routes {
+		if pattern.MatchString(address) && (found == "" || strings.Count(route, "{") < strings.Count(found, "{")) {
+			found = route
+		}
+	}
+	return found
+}
+
+// everyWidth looks at a page as it is on a phone and on a desk, by day and by
+// night, and in English.
+func (s *screen) everyWidth(name string) {
+	s.t.Helper()
+	s.look(name)
+	s.dark(true)
+	for _, violation := range s.violations(contrastOfAxe) {
+		s.t.Errorf("%s, page %s in the dark: %s", s.who, name, violation)
+	}
+	s.dark(false)
+	s.widen(desk)
+	s.look(name)
+	s.widen(phone)
+}
+
+func (s *screen) widen(width int) {
+	s.t.Helper()
+	s.width = width
+	s.do(s.size(width))
+}
+
+// The words are longer in English, and Korean in them is a word forgotten.
+func TestEnglish(t *testing.T) {
+	h := build(t)
+	s := h.open(t, "stranger", phone)
+	for _, page := range []string{"/", "/tenants/11560", "/sign-in", "/shop/sign-in", "/office/sign-in", "/problems"} {
+		s.goTo(page + "?lang=en")
+		if lang := ask[string](s, `document.documentElement.lang`); lang != "en" {
+			s.fail("%s is in %q", page, lang)
+		}
+		s.look("english " + page)
+	}
+}
