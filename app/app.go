@@ -108,7 +108,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 
 func (a *App) assemble(ctx context.Context, o Options) (err error) {
 	cfg := a.Config
-	if err := a.connect(ctx, o); err != nil {
+	if err := a.connect(ctx); err != nil {
 		return err
 	}
 	box, err := crypt.Open(ctx, a.DB, cfg.Secrets.MasterKey, o.Now)
@@ -139,7 +139,7 @@ func (a *App) assemble(ctx context.Context, o Options) (err error) {
 	return nil
 }
 
-func (a *App) connect(ctx context.Context, o Options) (err error) {
+func (a *App) connect(ctx context.Context) (err error) {
 	c := a.Config.Database
 	if a.DB, err = db.Open(ctx, db.Options{URL: c.URL, Role: db.Service, MaxConnections: c.Connections, Name: "service"}); err != nil {
 		return err
@@ -174,7 +174,7 @@ func (a *App) build(ctx context.Context, box *crypt.Box) (err error) {
 	}
 
 	a.Tenants = tenants.New(a.DB, a.Audit, now, log)
-	a.lane = ledger.NewLane(a.Lane.Pgx(), now, ledger.LaneOptions{
+	a.lane = ledger.NewLane(a.Lane, now, ledger.LaneOptions{
 		Writers: cfg.Ledger.LaneWriters, BatchMax: cfg.Ledger.LaneBatchMax, OneTenant: cfg.Ledger.BatchScope == "tenant",
 		Kind: ledger.Payment, Topic: payments.TopicCaptured, Record: payments.RecordSQL,
 	})

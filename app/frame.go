@@ -9,6 +9,7 @@ import (
 	"jangteo/app/auth"
 	"jangteo/app/tenant"
 	"jangteo/app/web"
+	"jangteo/modules/reports"
 	"jangteo/modules/sessions"
 )
 
@@ -33,18 +34,7 @@ var faces = []struct {
 		{Key: "nav.shop.qr", URL: "/shop/qr", Icon: "qr"},
 		{Key: "nav.shop.security", URL: "/shop/security", Icon: "lock"},
 	}},
-	{"/office", "/office", "/office/sign-out", []web.NavItem{
-		{Key: "nav.office.dashboard", URL: "/office", Icon: "chart"},
-		{Key: "nav.office.payments", URL: "/office/payments", Icon: "receipt"},
-		{Key: "nav.office.purchases", URL: "/office/purchases", Icon: "plus"},
-		{Key: "nav.office.citizens", URL: "/office/citizens", Icon: "users"},
-		{Key: "nav.office.merchants", URL: "/office/merchants", Icon: "shop"},
-		{Key: "nav.office.settlements", URL: "/office/settlements", Icon: "bank"},
-		{Key: "nav.office.programmes", URL: "/office/programmes", Icon: "ticket"},
-		{Key: "nav.office.verify", URL: "/office/verify", Icon: "scale"},
-		{Key: "nav.office.audit", URL: "/office/audit", Icon: "book"},
-		{Key: "nav.office.access", URL: "/office/access", Icon: "eye"},
-	}},
+	{"/office", "/office", "/office/sign-out", nil}, // reports.Nav knows who may open what
 }
 
 // frame says who is looking and what is around the page.
@@ -70,6 +60,10 @@ func (a *App) frame(c echo.Context) web.Frame {
 		}
 		f.HomeURL, f.SignOutURL = face.home, face.signOut
 		if slices.ContainsFunc(steps, func(step string) bool { return strings.HasPrefix(path, step) }) {
+			return f
+		}
+		if face.prefix == "/office" {
+			f.Nav = reports.Nav(who, path)
 			return f
 		}
 		longest := -1

@@ -54,7 +54,8 @@ type house struct {
 	log   *lines
 	towns map[tenant.ID]*town
 
-	outage bool // the database is taken away on purpose
+	transport *http.Transport
+	outage    bool // the database is taken away on purpose
 
 	app  *app.App
 	base string // where it answers
@@ -78,7 +79,8 @@ func newHouse(t testing.TB, address string) *house {
 	if address == "" {
 		address = outside
 	}
-	h := &house{url: address, clock: testkit.NewClock(), log: &lines{}, towns: map[tenant.ID]*town{}}
+	h := &house{url: address, clock: testkit.NewClock(), log: &lines{}, towns: map[tenant.ID]*town{}, transport: &http.Transport{MaxIdleConnsPerHost: 32}}
+	t.Cleanup(h.transport.CloseIdleConnections)
 	ctx := context.Background()
 	var err error
 	if h.sims, err = simulate.Start(ctx, simulate.Options{DSN: outside, Now: h.clock.Now, OpenWith: 1_000_000}); err != nil {
@@ -282,9 +284,7 @@ var (
 )
 
 func (h *house) client(t testing.TB) *client {
-	transport := &http.Transport{MaxIdleConnsPerHost: 32}
-	t.Cleanup(transport.CloseIdleConnections)
-	return &client{t: t, h: h, http: &http.Client{Transport: transport, Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error {
+	return &client{t: t, h: h, http: &http.Client{Transport: h.transport, Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse
 	}}}
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"net/http"
+	"sync"
 
 	"github.com/labstack/echo/v4"
 
@@ -129,12 +130,20 @@ type part struct {
 func (a *App) status(ctx context.Context, _ *struct{}) (*statusReply, error) {
 	out := &statusReply{}
 	out.Body.State, out.Body.At = "working", a.Now().Format("2006-01-02T15:04:05Z07:00")
-	for name, ping := range map[string]func(context.Context) error{"database": a.DB.Ping, "fast-lane": a.Lane.Ping} {
-		state := "working"
-		if ping(ctx) != nil {
-			state, out.Body.State = "impaired", "impaired"
+	out.Body.Parts = []part{{"database", "working"}, {"fast-lane", "working"}}
+	var asked sync.WaitGroup
+	for i, ping := range []func(context.Context) error{a.DB.Ping, a.Lane.Ping} {
+		asked.Go(func() {
+			if ping(ctx) != nil {
+				out.Body.Parts[i].State = "impaired"
+			}
+		})
+	}
+	asked.Wait()
+	for _, p := range out.Body.Parts {
+		if p.State != "working" {
+			out.Body.State = p.State
 		}
-		out.Body.Parts = append(out.Body.Parts, part{name, state})
 	}
 	return out, nil
 }
@@ -246,6 +255,17 @@ func (a *App) officePages(office *staff.Pages) {
 	a.page(may("payments.read"), web.Report, get, "/office/purchases/{id}", r.Purchase)
 	a.page(may("programmes.read"), web.Report, get, "/office/programmes", r.Programmes)
 	a.page(may("programmes.read"), web.Report, get, "/office/programmes/{id}", r.Programme)
+	a.page(may("citizens.read"), web.Report, get, "/office/citizens", r.Citizens)
+	a.page(may("citizens.read"), web.Report, get, "/office/citizens/{id}", r.Citizen)
+	a.page(may("citizens.reveal"), web.Report, post, "/office/citizens/{id}/reveal", r.RevealCitizen)
+	a.page(may("merchants.read"), web.Report, get, "/office/merchants", r.Merchants)
+	a.page(may("merchants.read"), web.Report, get, "/office/merchants/{id}", r.Merchant)
+	a.page(may("citizens.reveal"), web.Report, post, "/office/merchants/{id}/reveal", r.RevealMerchant)
+	a.page(may("settlement.read"), web.Report, get, "/office/settlements", r.Settlements)
+	a.page(may("settlement.read"), web.Report, get, "/office/settlements/{id}", r.Settlement)
+	a.page(may("settlement.close"), web.Report, post, "/office/settlements/close", r.CloseDays)
+	a.page(may("settlement.close"), web.Report, post, "/office/settlements/pay-out", r.PayOut)
+	a.page(may("settlement.close"), web.Report, post, "/office/settlements/{id}/retry", r.RetryPayout)
 	a.page(may("ledger.read"), web.Report, get, "/office/ledger", r.Ledger)
 	a.page(may("ledger.read"), web.Report, get, "/office/ledger/accounts/{id}", r.Account)
 	a.page(may("ledger.read"), web.Report, get, "/office/ledger/entries/{id}", r.Entry)

@@ -34,7 +34,7 @@ type someone struct {
 func (h *house) officer(t testing.TB, login string) someone {
 	t.Helper()
 	c := h.client(t)
-	form := url.Values{"login": {login}, "password": {password}}.Encode()
+	form := url.Values{"email": {login}, "password": {password}}.Encode()
 	a := c.send("POST", "/office/sign-in", strings.NewReader(form), "Content-Type", "application/x-www-form-urlencoded").want(303)
 	for _, cookie := range (&http.Response{Header: a.header}).Cookies() {
 		if cookie.Name == "jangteo_office" {
@@ -165,9 +165,12 @@ func (h *house) tryRoutes(t *testing.T) {
 			case slices.Contains(parts, "wallets"), slices.Contains(parts, "identity-checks"):
 				parts[i] = ids["wallets"]
 			default:
-				if parts[i] = ids[parts[i-1]]; parts[i] == "" {
-					t.Errorf("no object to try %s with", path)
-					parts[i] = newID()
+				parts[i] = newID()
+				for _, before := range slices.Backward(parts[:i]) {
+					if id := ids[before]; id != "" {
+						parts[i] = id
+						break
+					}
 				}
 			}
 		}
@@ -225,7 +228,8 @@ func (h *house) tryRoutes(t *testing.T) {
 			refused("for what does not exist", h.as(t, rightful[r.Access.Kind], r, fill(r.Path, false)), 400, 404, 422)
 		}
 		if r.Method == http.MethodGet {
-			if a := h.as(t, rightful[r.Access.Kind], r, path); a.status != 200 && a.status != 303 {
+			half := strings.Contains(path, "/confirm") // needs the form before it
+			if a := h.as(t, rightful[r.Access.Kind], r, path); a.status != 200 && a.status != 303 && !(half && a.status == 422) {
 				t.Errorf("%s %s as its own %s: %d: %s", r.Method, path, r.Access.Kind, a.status, clip(a.raw))
 			}
 		}

@@ -19,7 +19,7 @@ var (
 	place = regexp.MustCompile(`\{[a-z_]+\}`)
 	// inTemplate and inGo find a key that is looked up as it stands.
 	inTemplate = regexp.MustCompile(`\bt "([^"]+)"`)
-	inGo       = regexp.MustCompile(`\.(?:T|Has)\([^"\n]*?"([a-z][a-z0-9._-]*[a-z0-9])"(?:\)|,)`)
+	inGo       = regexp.MustCompile(`\.(?:T|Has)\([^"\n]*?"([a-z][a-z0-9_-]*\.[a-z0-9._-]*[a-z0-9])"(?:\)|,)`)
 	// format finds keys that are put together: by printf, or from a beginning.
 	format   = regexp.MustCompile(`"([a-z][a-z0-9_-]*\.[a-z0-9._-]*%[sdv][a-z0-9._%-]*)"`)
 	begin    = regexp.MustCompile(`"([a-z][a-z0-9_-]*\.[a-z0-9._-]*)"\s*(?:\+|\.[A-Za-z$])|(?:print|cat) "([a-z][a-z0-9._-]*)"`)

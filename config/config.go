@@ -230,7 +230,9 @@ var ErrWeak = errors.New("not fit for production")
 // Production finds what a demonstration may do and a service may not.
 func (c Config) Production() error {
 	var mistakes []error
-	wrong := func(format string, args ...any) { mistakes = append(mistakes, fmt.Errorf("%w: %s", ErrWeak, fmt.Sprintf(format, args...))) }
+	wrong := func(format string, args ...any) {
+		mistakes = append(mistakes, fmt.Errorf("%w: %s", ErrWeak, fmt.Sprintf(format, args...)))
+	}
 	if c.Database.URL == "" {
 		wrong("database.url is not set")
 	}

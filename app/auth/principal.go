@@ -45,7 +45,7 @@ type RequestInfo struct {
 	UserAgent string
 }
 
-// What every face answers to a stranger.
+// ErrSignInRequired is what every face answers to a stranger.
 var ErrSignInRequired = fault.Declare(fault.Unauthenticated, "sign-in-required")
 
 // May reports whether the principal holds a named permission.

@@ -243,7 +243,7 @@ func (s *screen) fill(namesAndTexts ...string) {
 			s.do(chromedp.SetValue(field, namesAndTexts[i+1]))
 			continue
 		}
-		s.do(chromedp.SetValue(field, ""), chromedp.SendKeys(field, namesAndTexts[i+1]))
+		s.do(evaluate(fmt.Sprintf(`document.querySelector(%q).value = ""`, string(field))), chromedp.SendKeys(field, namesAndTexts[i+1]))
 	}
 }
 

@@ -292,7 +292,7 @@ func shopIsPaid(h *house, s *screen) {
 	s.press("main tbody a")
 	s.sees("10,000원", payoutDay(h), "12,500원")
 	s.look("statement")
-	s.goTo("/shop/sales")
+	s.goTo("/shop/sales?day=" + calendar.DayOf(clock.System()).String())
 	s.sees("12,500원", "10,000원")
 	s.look("sales")
 	s.goTo("/shop/security")

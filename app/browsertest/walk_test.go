@@ -3,6 +3,7 @@ package browsertest
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -38,7 +39,7 @@ func TestEveryPage(t *testing.T) {
 	t.Run("citizen", func(t *testing.T) {
 		s := h.open(t, "citizen", phone)
 		h.signIn(s, logins.Citizens[0])
-		h.walk(s, auth.Citizen, "/my", "/my/pay?tenant="+logins.Citizens[0].Tenant+"&q=", "/my/bank-accounts", "/my/history", "/my/buy")
+		h.walk(s, auth.Citizen, "/my", "/my/pay?tenant="+logins.Merchants[0].Tenant+"&q="+url.QueryEscape(logins.Merchants[0].Merchant), "/my/bank-accounts", "/my/history", "/my/buy")
 	})
 	t.Run("shop", func(t *testing.T) {
 		s := h.open(t, "shop", phone)

@@ -183,7 +183,7 @@ func at(address, database string) string {
 
 // masterKey reads the demo's key, making it on the first start.
 func masterKey(file string) (string, error) {
-	body, err := os.ReadFile(file) //nolint:gosec // in the folder that was named
+	body, err := os.ReadFile(file)
 	if err == nil {
 		return strings.TrimSpace(string(body)), nil
 	}
@@ -208,7 +208,7 @@ func runningDemo(cmd *cobra.Command) (d demoAccess, err error) {
 	if data == "" {
 		data = defaultData()
 	}
-	address, err := os.ReadFile(filepath.Join(data, "database.url")) //nolint:gosec // in the folder that was named
+	address, err := os.ReadFile(filepath.Join(data, "database.url"))
 	if err != nil {
 		return d, misuse{errors.New("no database was named and no demo runs here: give --database-url, JANGTEO_DATABASE_URL or --data")}
 	}

@@ -59,7 +59,7 @@ func Pool(ctx context.Context, o Options) (*pgxpool.Pool, error) {
 	if err != nil {
 		return nil, errors.New("the database's address cannot be read") // the driver's own words hold the password
 	}
-	cfg.MaxConns = int32(o.MaxConnections) //nolint:gosec // bounded by the configuration
+	cfg.MaxConns = int32(o.MaxConnections)
 	if cfg.MaxConns == 0 {
 		cfg.MaxConns = 12
 	}
@@ -202,23 +202,30 @@ func (d *DB) run(ctx context.Context, id tenant.ID, work func(context.Context) e
 }
 
 func (d *DB) once(ctx context.Context, id tenant.ID, work func(context.Context) error) (err error) {
-	acquire, cancel := context.WithTimeout(ctx, acquireWithin)
-	conn, err := d.sql.Conn(acquire)
-	cancel()
+	// A connection that hangs is found out by the first words on it; what is
+	// asked afterwards may take as long as the request.
+	begin, giveUp := context.WithCancel(ctx)
+	defer giveUp()
+	late := time.AfterFunc(acquireWithin, giveUp)
+	defer late.Stop()
+	conn, err := d.sql.Conn(begin)
 	if err != nil {
-		return err
+		return silent(ctx, begin, err)
 	}
 	defer func() { _ = conn.Close() }()
-	tx, err := conn.BeginTx(ctx, nil)
+	tx, err := conn.BeginTx(begin, nil)
 	if err != nil {
-		return err
+		return silent(ctx, begin, err)
 	}
 	defer func() { _ = tx.Rollback() }() // does nothing after a commit
 	orm := d.gorm.Session(&gorm.Session{NewDB: true, Context: ctx})
 	orm.Statement.ConnPool = tx
 	o := &open{orm: orm, tx: tx, after: new([]func())}
-	if err := scope(ctx, o, id); err != nil { // the platform's own rows are those of tenant 0
-		return err
+	if err := scope(begin, o, id); err != nil { // the platform's own rows are those of tenant 0
+		return silent(ctx, begin, err)
+	}
+	if !late.Stop() {
+		return silent(ctx, begin, context.Canceled)
 	}
 	if err := work(context.WithValue(ctx, key{}, o)); err != nil {
 		return err
@@ -230,6 +237,14 @@ func (d *DB) once(ctx context.Context, id tenant.ID, work func(context.Context) 
 		f()
 	}
 	return nil
+}
+
+// silent tells a server that let its time pass from a caller who went away.
+func silent(ctx, begin context.Context, err error) error {
+	if begin.Err() != nil && ctx.Err() == nil {
+		return fault.ErrUnavailable.Because(err)
+	}
+	return err
 }
 
 // scope is a statement, not a call of set_config: it must reach every node of a

@@ -213,12 +213,18 @@ func (p *Pages) payOutJSON(c echo.Context) error {
 	return c.JSON(http.StatusOK, answer)
 }
 
+// payOutWithin bounds what may be some hundred transfers after a weekend: longer
+// than a request has, and nobody but the one who asked waits for it.
+const payOutWithin = 2 * time.Minute
+
 // pay pays everything that is closed in a municipality, due or not.
 func (p *Pages) pay(c echo.Context, id tenant.ID) (paidOut, error) {
 	ctx := tenant.With(c.Request().Context(), id)
 	if err := p.app.Tenants.Known(ctx, id); err != nil {
 		return paidOut{}, err
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), payOutWithin)
+	defer cancel()
 	outcome, err := p.app.Settlement.PayOut(asSystem(ctx), settlement.All)
 	return paidOut{outcome.Instructed, outcome.Paid, outcome.Returned}, err
 }

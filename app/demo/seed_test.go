@@ -3,7 +3,6 @@ package demo
 import (
 	"context"
 	"encoding/base64"
-	"io"
 	"log/slog"
 	"testing"
 	"time"
@@ -40,7 +39,7 @@ func seeded(t *testing.T, citizens, months int, now func() time.Time) world {
 	cfg.Bank.URL, cfg.Identity.URL, cfg.Messages.URL = sims.BankURL, sims.IdentityURL, sims.MessagesURL
 	cfg.Bank.Institution, cfg.Bank.ClientID, cfg.Bank.ClientSecret = "M202600001", "jangteo-demo", "jangteo-demo-secret"
 
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	a, err := app.New(t.Context(), cfg, app.Options{Now: now, Log: log, Demo: true})
 	if err != nil {
 		t.Fatal(err)

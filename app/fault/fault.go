@@ -162,10 +162,11 @@ func (f *Fault) Because(cause error) *Fault {
 }
 
 func (f *Fault) Error() string {
-	text := string(f.Kind) + ": " + f.Code
+	var fields strings.Builder
 	for _, field := range f.Fields {
-		text += fmt.Sprintf(" %s=%s", field.Name, field.Reason)
+		fields.WriteString(" " + field.Name + "=" + string(field.Reason))
 	}
+	text := string(f.Kind) + ": " + f.Code + fields.String()
 	if len(f.Params) > 0 {
 		text += fmt.Sprintf(" %v", f.Params)
 	}

@@ -32,5 +32,5 @@ func TestFault(t *testing.T) {
 			t.Error("two faults share a code")
 		}
 	}()
-	fault.Declare(fault.Conflict, "test-closed")
+	_ = fault.Declare(fault.Conflict, "test-closed")
 }

@@ -16,7 +16,7 @@ func At(at time.Time) uuid.UUID {
 	const version = 7
 	id := uuid.New()
 	var milliseconds [8]byte
-	binary.BigEndian.PutUint64(milliseconds[:], uint64(at.UnixMilli())) //nolint:gosec // after 1970
+	binary.BigEndian.PutUint64(milliseconds[:], uint64(at.UnixMilli()))
 	copy(id[:6], milliseconds[2:])
 	id[6] = version<<4 | id[6]&0x0f
 	return id

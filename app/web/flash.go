@@ -16,7 +16,7 @@ const flashCookie = "flash"
 // danger) and the key of its words. It carries no text of its own, so a forged
 // one can only say what we say.
 func Flash(c echo.Context, kind, key string) {
-	c.SetCookie(&http.Cookie{
+	c.SetCookie(&http.Cookie{ //nolint:gosec // Secure by https; the demonstration is plain http
 		Name: flashCookie, Value: url.QueryEscape(kind + " " + key), Path: "/", MaxAge: 60, HttpOnly: true,
 		SameSite: http.SameSiteLaxMode, Secure: c.Scheme() == "https",
 	})
@@ -28,7 +28,9 @@ func TakeFlash(c echo.Context, words i18n.Words) *Notice {
 	if err != nil {
 		return nil
 	}
-	c.SetCookie(&http.Cookie{Name: flashCookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	c.SetCookie(&http.Cookie{ //nolint:gosec // it only removes
+		Name: flashCookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	})
 	text, err := url.QueryUnescape(cookie.Value)
 	kind, key, ok := strings.Cut(text, " ")
 	if err != nil || !ok || !words.Has(i18n.Korean, key) {

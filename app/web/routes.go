@@ -166,12 +166,18 @@ func JSON[I, O any](r *Router, route Route, handler func(context.Context, *I) (*
 		Method: route.Method, Path: path, Summary: route.Summary, DefaultStatus: route.Status,
 		OperationID: operationID(route.Method, path), MaxBodyBytes: jsonBytesMax,
 		Tags:        []string{string(route.Class)},
-		Errors:      []int{http.StatusUnprocessableEntity},
+		Errors:      []int{http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusServiceUnavailable},
 		Middlewares: huma.Middlewares{r.jsonGate(route)},
 	}
 	if route.Access.Kind != "" {
 		op.Security = []map[string][]string{{"bearer": {}}}
 		op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden)
+	}
+	if strings.Contains(path, "{") {
+		op.Errors = append(op.Errors, http.StatusNotFound)
+	}
+	if route.Method != http.MethodGet {
+		op.Errors = append(op.Errors, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	}
 	r.names.of(reflect.TypeFor[O]())
 	huma.Register(r.API, op, func(ctx context.Context, in *I) (*O, error) {

@@ -76,10 +76,10 @@ func (s *Streams) FollowAll(c echo.Context, topic string, show ShowAll) error {
 	part := []byte("retry: 1000\n: open\n\n")
 	for {
 		if _, err := c.Response().Write(part); err != nil {
-			return nil //nolint:nilerr // the page went away
+			return nil
 		}
 		if err := control.Flush(); err != nil {
-			return nil //nolint:nilerr // likewise
+			return nil
 		}
 		select {
 		case <-c.Request().Context().Done():

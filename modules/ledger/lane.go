@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"jangteo/app/calendar"
 	"jangteo/app/clock"
@@ -62,11 +61,11 @@ type answer struct {
 // ErrBusy tells that more orders wait than can be booked soon.
 var ErrBusy = fault.DeclareWait(fault.Unavailable, "lane-busy", time.Second)
 
-// NewLane starts the writers over a pool of the lane's role. Close it to finish
+// NewLane starts the writers over connections of the lane's role. Close it to finish
 // what was accepted.
-func NewLane(pool *pgxpool.Pool, now clock.Now, o LaneOptions) *Lane {
+func NewLane(d *db.DB, now clock.Now, o LaneOptions) *Lane {
 	o.Writers, o.BatchMax, o.QueueMax = defaultTo(o.Writers, 2), defaultTo(o.BatchMax, 100), defaultTo(o.QueueMax, 4096)
-	l := &Lane{store: laneStore{pool, laneSQL(o)}, now: now, options: o, seed: maphash.MakeSeed(), stop: make(chan struct{})}
+	l := &Lane{store: newLaneStore(d, o), now: now, options: o, seed: maphash.MakeSeed(), stop: make(chan struct{})}
 	for range o.Writers {
 		queue := make(chan *waiting, o.QueueMax)
 		l.queues = append(l.queues, queue)
@@ -113,7 +112,7 @@ func (l *Lane) post(ctx context.Context, o Order) (Outcome, error) {
 // queue keeps a municipality to one writer, so that two batches of one server
 // never wait for each other's wallets.
 func (l *Lane) queue(id tenant.ID) int {
-	return int(maphash.Comparable(l.seed, id) % uint64(len(l.queues))) //nolint:gosec // far below the bound
+	return int(maphash.Comparable(l.seed, id) % uint64(len(l.queues)))
 }
 
 func (l *Lane) write(queue chan *waiting) {

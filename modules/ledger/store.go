@@ -107,7 +107,7 @@ func (s store) insert(ctx context.Context, entries []Entry, days []calendar.Day)
 			answers[i] = &e.Answers
 		}
 		for line, t := range e.Transfers {
-			of, lines, on = append(of, e.ID), append(lines, int16(line)), append(on, dates[i]) //nolint:gosec // a handful of lines
+			of, lines, on = append(of, e.ID), append(lines, int16(line)), append(on, dates[i])
 			debits, credits, moved = append(debits, t.Debit), append(credits, t.Credit), append(moved, int64(t.Amount))
 		}
 	}
@@ -131,7 +131,7 @@ func (s store) insert(ctx context.Context, entries []Entry, days []calendar.Day)
 }
 
 // moveMany brings guarded balances up to what a bulk of entries moved.
-func (s store) moveMany(ctx context.Context, entries []Entry, days []calendar.Day) error {
+func (s store) moveMany(ctx context.Context, entries []Entry) error {
 	type sum struct{ change, spent money.Amount }
 	sums, answered := map[uuid.UUID]sum{}, map[uuid.UUID]money.Amount{}
 	for _, e := range entries {
@@ -144,6 +144,7 @@ func (s store) moveMany(ctx context.Context, entries []Entry, days []calendar.Da
 				debit.spent += t.Amount
 			case Cancellation:
 				credit.spent -= t.Amount
+			default: // no other is spending
 			}
 			sums[t.Debit], sums[t.Credit] = debit, credit
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"jangteo/app/calendar"
+	"jangteo/app/db"
 	"jangteo/app/money"
 )
 
@@ -15,6 +16,8 @@ type laneStore struct {
 	pool *pgxpool.Pool
 	sql  string
 }
+
+func newLaneStore(d *db.DB, o LaneOptions) laneStore { return laneStore{d.Pgx(), laneSQL(o)} }
 
 // laneSQL decides and records a whole batch. It finds the keys that came
 // before, shares the books of the batch's municipalities, locks the wallets in

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"jangteo/app/db"
 	"jangteo/app/tenant"
 )
 
@@ -224,11 +225,13 @@ func (s *seenChanges) dropBefore(when time.Time) {
 	}
 }
 
-// changed tells every server, inside the transaction of a change.
+// changed tells every server, inside the transaction of a change; this one
+// knows as soon as it has committed.
 func (s *Service) changed(ctx context.Context, id uuid.UUID) error {
 	c := change{uuid.Must(uuid.NewV7()), tenant.From(ctx), id, s.now()}
 	if err := s.store.insertChange(ctx, c, s.now().Add(-changesKept)); err != nil {
 		return err
 	}
+	db.AfterCommit(ctx, func() { s.memory.forget(shopKey{c.TenantID, c.MerchantID}) })
 	return s.live.Publish(ctx, changesTopic, "changed", c)
 }

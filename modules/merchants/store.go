@@ -93,18 +93,14 @@ func (s store) shop(ctx context.Context, id uuid.UUID) (shop, error) {
 	var found []row
 	err := s.db.In(ctx).Raw(`SELECT id, name, payable_id, trade, yearly_sales_over_3bn, state FROM merchants.shops
 		WHERE tenant_id = ? AND id = ?`, tenant.From(ctx), id).Scan(&found).Error
-	if err != nil || len(found) == 0 {
-		return shop{}, errors.Join(err, unknownUnless(err, id))
+	if err != nil {
+		return shop{}, err
+	}
+	if len(found) == 0 {
+		return shop{}, ErrUnknown.With("merchant_id", id)
 	}
 	r := found[0]
 	return shop{Accepting{r.ID, r.Name, r.PayableID, r.Trade, r.YearlySalesOver3bn}, r.State}, nil
-}
-
-func unknownUnless(err error, id uuid.UUID) error {
-	if err != nil {
-		return nil
-	}
-	return ErrUnknown.With("merchant_id", id)
 }
 
 func (s store) updateState(ctx context.Context, r row) error {

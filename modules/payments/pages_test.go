@@ -65,7 +65,7 @@ func newPhone(t *testing.T) *phone {
 	now := kit.Clock.Now
 	p := &phone{t: t, ctx: ctx, kit: kit, citizen: uuid.New(), lang: i18n.Korean, bank: &counterBank{}}
 
-	lane := ledger.NewLane(kit.Lane.Pgx(), now, ledger.LaneOptions{
+	lane := ledger.NewLane(kit.Lane, now, ledger.LaneOptions{
 		Kind: ledger.Payment, Topic: payments.TopicCaptured, Record: payments.RecordSQL,
 	})
 	t.Cleanup(lane.Close)

@@ -287,8 +287,9 @@ func mayCancel(who auth.Principal, p Payment) bool {
 		return who.ID == p.CitizenID
 	case auth.Clerk:
 		return who.Merchant == p.MerchantID
+	default:
+		return who.Kind == auth.System
 	}
-	return who.Kind == auth.System
 }
 
 // Get returns a payment of the tenant in ctx as the principal may see it.

@@ -17,7 +17,7 @@ func earliest(day calendar.Day) (id uuid.UUID) {
 	if day.IsZero() {
 		return uuid.Nil
 	}
-	milliseconds := uint64(max(0, day.AddDays(-1).Start().UnixMilli())) //nolint:gosec // not below zero
+	milliseconds := uint64(max(0, day.AddDays(-1).Start().UnixMilli()))
 	binary.BigEndian.PutUint64(id[:8], milliseconds<<16)
 	return id
 }

@@ -246,6 +246,7 @@ func (s *Service) pay(ctx context.Context, id uuid.UUID, from State, done *Outco
 		done.Paid++
 	case banking.Refused:
 		done.Returned++
+	default: // on its way; the bank's word comes later
 	}
 	return nil
 }

@@ -100,6 +100,15 @@ func (s *Service) verifyTransit(ctx context.Context) ([]ledger.Difference, error
 	if err != nil {
 		return nil, err
 	}
+	begun, err := s.ledger.HasBooks(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case !begun && want == 0:
+		return nil, nil // a municipality that has not joined
+	case !begun:
+		return []ledger.Difference{difference(ctx, "settlement-transit", "municipality", want, "no accounts")}, nil
+	}
 	house, err := s.ledger.House(ctx)
 	if err != nil {
 		return nil, err

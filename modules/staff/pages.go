@@ -58,7 +58,7 @@ func (p *Pages) token(c echo.Context) string {
 }
 
 func (p *Pages) setToken(c echo.Context, token string) {
-	cookie := &http.Cookie{
+	cookie := &http.Cookie{ //nolint:gosec // Secure wherever the public address is https
 		Name: p.cookie.Name, Value: token, Path: "/", HttpOnly: true, Secure: p.cookie.Secure, SameSite: http.SameSiteStrictMode,
 	}
 	if token == "" {

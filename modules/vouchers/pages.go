@@ -184,18 +184,18 @@ func percent(bp int64) string {
 }
 
 // offer finds the programme in the address and the policy it is sold under.
-func (p *Pages) offer(c echo.Context) (o offer, programme Programme, err error) {
+func (p *Pages) offer(c echo.Context) (o offer, err error) {
 	ctx, lang := c.Request().Context(), web.Lang(c)
 	id, err := uuid.Parse(c.Param("programme"))
 	if err != nil {
-		return o, programme, ErrProgrammeUnknown
+		return o, ErrProgrammeUnknown
 	}
 	policy, programme, _, err := p.service.onSale(ctx, id, p.service.now())
 	if err != nil {
-		return o, programme, err
+		return o, err
 	}
 	face, err := p.service.Face(ctx, tenant.From(ctx), lang)
-	return offer{buyURL(programme), face, face.Beside(programme, lang), percent(policy.DiscountBP), policy}, programme, err
+	return offer{buyURL(programme), face, face.Beside(programme, lang), percent(policy.DiscountBP), policy}, err
 }
 
 func (p *Pages) accounts(ctx context.Context, chosen string) (choices []accountChoice, err error) {
@@ -219,7 +219,7 @@ func (p *Pages) Amount(c echo.Context) error {
 
 func (p *Pages) amountView(c echo.Context, form *web.Form) (view amountView, err error) {
 	view = amountView{Form: form, Key: uuid.Must(uuid.NewV7())}
-	if view.Offer, _, err = p.offer(c); err != nil {
+	if view.Offer, err = p.offer(c); err != nil {
 		return view, err
 	}
 	step := view.Offer.Policy.PurchaseStep
@@ -269,7 +269,7 @@ func (p *Pages) readPurchase(c echo.Context, form *web.Form) (in PurchaseInput, 
 
 func (p *Pages) confirmView(c echo.Context, form *web.Form, in PurchaseInput) (view confirmView, err error) {
 	ctx := c.Request().Context()
-	o, _, err := p.offer(c)
+	o, err := p.offer(c)
 	if err != nil {
 		return view, err
 	}

@@ -2,9 +2,6 @@ package vouchers
 
 import (
 	"context"
-	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -35,7 +32,7 @@ type placeCard struct {
 	ID            tenant.ID
 	Name, Voucher string
 	Accent        int
-	Discount      string // "10" of the best programme on sale, per cent; empty without one
+	Discount      string // "10%" of the best programme on sale; empty without one
 	Live          bool
 }
 
@@ -134,7 +131,7 @@ func (p *PublicPages) Place(c echo.Context) error {
 		}
 		_, onSale := programme.OnSale(p.service.now())
 		view.Programmes = append(view.Programmes, programmeCard{
-			Name: programme.NameIn(lang), Kind: programme.Kind, Discount: perCent(policy.DiscountBP), OnSale: onSale, Policy: policy, ID: programme.ID.String(),
+			Name: programme.NameIn(lang), Kind: programme.Kind, Discount: percent(policy.DiscountBP), OnSale: onSale, Policy: policy, ID: programme.ID.String(),
 		})
 	}
 	return placePage.Show(c, p.pages, view)
@@ -153,16 +150,7 @@ func (p *PublicPages) card(ctx context.Context, t tenants.Tenant, lang string) (
 		}
 	}
 	if best > 0 {
-		card.Discount = perCent(best)
+		card.Discount = percent(best)
 	}
 	return card, err
-}
-
-// perCent writes basis points as people read a discount: 1000 is "10", 750 "7.5".
-func perCent(basisPoints int64) string {
-	text := strconv.FormatInt(basisPoints/100, 10)
-	if rest := basisPoints % 100; rest != 0 {
-		text += "." + strings.TrimRight(fmt.Sprintf("%02d", rest), "0")
-	}
-	return text
 }

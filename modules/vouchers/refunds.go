@@ -20,7 +20,7 @@ const (
 // RefundReason says why a lot would be refunded or would not.
 type RefundReason string
 
-// The reasons, with words under "vouchers.refund.<reason>".
+// The reasons, as apps are told them.
 const (
 	RefundUnused    RefundReason = "unused-within-7-days" // in full
 	RefundUsed      RefundReason = "used-enough"          // what is left, without the discount that belongs to it

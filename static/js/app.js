@@ -6,6 +6,9 @@ document.documentElement.dataset.js = "";
 // An error summary takes the focus, so that it is read first.
 document.querySelector("[data-focus]")?.focus();
 
+// On a phone the desk's sections are a strip; the current one is in view.
+document.querySelector(".side [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest", behavior: "instant" });
+
 // Amounts: shown with separators while typing, sent without.
 const digits = (text) => text.replace(/\D/g, "").replace(/^0+(?=\d)/, "").slice(0, 12);
 const grouped = (text) => digits(text).replace(/\B(?=(\d{3})+$)/g, ",");
