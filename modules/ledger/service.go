@@ -146,7 +146,7 @@ func (s *Service) PostMany(ctx context.Context, entries []Entry) error {
 		if err := s.store.insert(ctx, entries, days); err != nil {
 			return err
 		}
-		return s.store.moveMany(ctx, entries)
+		return s.store.moveMany(ctx, entries, days)
 	})
 }
 

@@ -281,6 +281,36 @@ func TestCloseDay(t *testing.T) {
 	equal(t, rest[0].Amount, 100)
 }
 
+// A bulk leaves the wallets as the same entries one by one would, the day's
+// spending included.
+func TestPostMany(t *testing.T) {
+	t.Parallel()
+	ctx, b := setup(t, 1000)
+	paid := entry(ledger.Payment, b.wallet, b.shop, 400)
+	paid.At = testkit.Noon.Add(-24 * time.Hour)
+	today := entry(ledger.Payment, b.wallet, b.shop, 300)
+	today.At = testkit.Noon
+	undone := entry(ledger.Cancellation, b.shop, b.wallet, 100)
+	undone.At, undone.Answers = testkit.Noon, today.ID
+	must(t, b.PostMany(ctx, []ledger.Entry{paid, today, undone}))
+	b.holds(t, ctx, 400, 600)
+	o := b.order(t, "k", 201)
+	o.DayMax = 400
+	_, err := b.Post(ctx, o) // 200 of today's 400 are spent
+	is(t, err, ledger.ErrDayLimit)
+	o = b.order(t, "k", 200)
+	o.DayMax = 400
+	_, err = b.Post(ctx, o)
+	must(t, err)
+	b.holds(t, ctx, 200, 800)
+	over := entry(ledger.Payment, b.wallet, b.shop, 201)
+	over.At = testkit.Noon
+	if b.PostMany(ctx, []ledger.Entry{over}) == nil {
+		t.Error("a bulk took more than there is")
+	}
+	b.holds(t, ctx, 200, 800)
+}
+
 // What was planted wrong is found and named.
 func TestVerifyFinds(t *testing.T) {
 	t.Parallel()

@@ -130,36 +130,65 @@ func (s store) insert(ctx context.Context, entries []Entry, days []calendar.Day)
 	return err
 }
 
+// moved is what a bulk of entries did to one account.
+type moved struct {
+	change, spent money.Amount
+	day           calendar.Day // the last on which something was spent
+	daySpent      money.Amount
+}
+
+func (m *moved) spend(amount money.Amount, on calendar.Day) {
+	m.spent += amount
+	switch {
+	case on.After(m.day):
+		m.day, m.daySpent = on, amount
+	case on == m.day:
+		m.daySpent += amount
+	}
+}
+
 // moveMany brings guarded balances up to what a bulk of entries moved.
-func (s store) moveMany(ctx context.Context, entries []Entry) error {
-	type sum struct{ change, spent money.Amount }
-	sums, answered := map[uuid.UUID]sum{}, map[uuid.UUID]money.Amount{}
-	for _, e := range entries {
+func (s store) moveMany(ctx context.Context, entries []Entry, days []calendar.Day) error {
+	sums, answered := map[uuid.UUID]*moved{}, map[uuid.UUID]money.Amount{}
+	of := func(id uuid.UUID) *moved {
+		if sums[id] == nil {
+			sums[id] = &moved{}
+		}
+		return sums[id]
+	}
+	for i, e := range entries {
 		for _, t := range e.Transfers {
-			debit, credit := sums[t.Debit], sums[t.Credit]
-			debit.change -= t.Amount
-			credit.change += t.Amount
+			of(t.Debit).change -= t.Amount
+			of(t.Credit).change += t.Amount
 			switch e.Kind {
 			case Payment:
-				debit.spent += t.Amount
+				of(t.Debit).spend(t.Amount, days[i])
 			case Cancellation:
-				credit.spent -= t.Amount
+				of(t.Credit).spend(-t.Amount, days[i])
 			default: // no other is spending
 			}
-			sums[t.Debit], sums[t.Credit] = debit, credit
 		}
 		if e.Kind == Cancellation {
 			answered[e.Answers] += e.Total()
 		}
 	}
-	ids, changes, spents := make([]uuid.UUID, 0, len(sums)), make([]int64, 0, len(sums)), make([]int64, 0, len(sums))
+	n := len(sums)
+	ids, changes, spents := make([]uuid.UUID, 0, n), make([]int64, 0, n), make([]int64, 0, n)
+	on, daySpents := make([]*string, 0, n), make([]int64, 0, n)
 	for id, m := range sums {
 		ids, changes, spents = append(ids, id), append(changes, int64(m.change)), append(spents, int64(m.spent))
+		var day *string
+		if text := m.day.String(); !m.day.IsZero() {
+			day = &text
+		}
+		on, daySpents = append(on, day), append(daySpents, int64(m.daySpent))
 	}
 	_, err := s.db.SQL(ctx).ExecContext(ctx, `
-		UPDATE ledger.accounts a SET balance = a.balance + m.change, spent = a.spent + m.spent
-		FROM unnest($2::uuid[], $3::bigint[], $4::bigint[]) AS m (id, change, spent)
-		WHERE a.tenant_id = $1 AND a.id = m.id AND a.guarded`, tenant.From(ctx), ids, changes, spents)
+		UPDATE ledger.accounts a SET balance = a.balance + m.change, spent = a.spent + m.spent, day = greatest(a.day, m.day),
+			day_spent = greatest(0, CASE WHEN a.day > m.day OR m.day IS NULL THEN a.day_spent
+				WHEN a.day = m.day THEN a.day_spent + m.day_spent ELSE m.day_spent END)
+		FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::date[], $6::bigint[]) AS m (id, change, spent, day, day_spent)
+		WHERE a.tenant_id = $1 AND a.id = m.id AND a.guarded`, tenant.From(ctx), ids, changes, spents, on, daySpents)
 	if err != nil || len(answered) == 0 {
 		return err
 	}

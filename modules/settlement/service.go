@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"sync"
 
 	"github.com/google/uuid"
 
@@ -179,11 +181,15 @@ type Outcome struct {
 	Returned   int // of these, refused at once
 }
 
+func (o Outcome) plus(p Outcome) Outcome {
+	return Outcome{o.Instructed + p.Instructed, o.Paid + p.Paid, o.Returned + p.Returned}
+}
+
 // PayOut instructs the bank to pay what is due. Which settlements those are
 // says the payout day; All takes every closed one. A settlement whose shop
 // cannot be paid does not hold up the others.
 func (s *Service) PayOut(ctx context.Context, which Which) (done Outcome, err error) {
-	const batch = 100
+	const batch, atOnce = 100, 5 // the bank takes its time; a few wait for it together
 	until := s.today()
 	if which == All {
 		until = calendar.Date(9999, 12, 31)
@@ -199,11 +205,22 @@ func (s *Service) PayOut(ctx context.Context, which Which) (done Outcome, err er
 			return done, errors.Join(append(failures, err)...)
 		}
 		after = ids[len(ids)-1]
-		for _, id := range ids {
-			if err := s.pay(ctx, id, Closed, &done); err != nil {
-				failures = append(failures, fmt.Errorf("settlement %s: %w", id, err))
-			}
+		var together sync.WaitGroup
+		var mu sync.Mutex // guards done and failures
+		for part := range slices.Chunk(ids, (len(ids)+atOnce-1)/atOnce) {
+			together.Go(func() {
+				for _, id := range part {
+					one, err := s.pay(ctx, id, Closed)
+					mu.Lock()
+					done = done.plus(one)
+					if err != nil {
+						failures = append(failures, fmt.Errorf("settlement %s: %w", id, err))
+					}
+					mu.Unlock()
+				}
+			})
 		}
+		together.Wait()
 	}
 	return done, errors.Join(append(failures, ctx.Err())...)
 }
@@ -211,8 +228,8 @@ func (s *Service) PayOut(ctx context.Context, which Which) (done Outcome, err er
 // Retry pays a settlement again that came back. A person decides it, after the
 // shop's account was put right.
 func (s *Service) Retry(ctx context.Context, id uuid.UUID) (Settlement, error) {
-	var done Outcome
-	if err := s.pay(ctx, id, Returned, &done); err != nil {
+	done, err := s.pay(ctx, id, Returned)
+	if err != nil {
 		return Settlement{}, err
 	}
 	if done.Instructed == 0 {
@@ -227,19 +244,19 @@ func (s *Service) Retry(ctx context.Context, id uuid.UUID) (Settlement, error) {
 
 // pay instructs in one transaction and calls the bank after it. If nobody gets
 // to call, banking.Resolve does.
-func (s *Service) pay(ctx context.Context, id uuid.UUID, from State, done *Outcome) error {
+func (s *Service) pay(ctx context.Context, id uuid.UUID, from State) (done Outcome, err error) {
 	var transfer uuid.UUID
-	err := s.db.Tx(ctx, func(ctx context.Context) (err error) {
+	err = s.db.Tx(ctx, func(ctx context.Context) (err error) {
 		transfer, err = s.instruct(ctx, id, from)
 		return err
 	})
 	if err != nil || transfer == uuid.Nil {
-		return err
+		return done, err
 	}
 	done.Instructed++
 	sent, err := s.banking.Send(ctx, transfer)
 	if err != nil {
-		return err
+		return done, err
 	}
 	switch sent.State {
 	case banking.Succeeded:
@@ -248,7 +265,7 @@ func (s *Service) pay(ctx context.Context, id uuid.UUID, from State, done *Outco
 		done.Returned++
 	default: // on its way; the bank's word comes later
 	}
-	return nil
+	return done, nil
 }
 
 // instruct moves the shop's money on its way and keeps the instruction. It
