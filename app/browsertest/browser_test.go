@@ -398,6 +398,9 @@ func (s *screen) dark(on bool) {
 	call(s, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
 	})
+	// Colours fade over; what turns for ever is no colour.
+	ask[bool](s, `new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))
+		.then(() => Promise.all(document.getAnimations().filter((a) => a instanceof CSSTransition).map((a) => a.finished.catch(() => {})))).then(() => true)`)
 }
 
 func slug(text string) string {

@@ -51,8 +51,9 @@ const (
 // database of its own, reached by a real port.
 type house struct {
 	*app.App
-	sims *simulate.Servers
-	url  string
+	sims     *simulate.Servers
+	listener net.Listener
+	url      string
 
 	programme uuid.UUID
 	shop      merchants.Merchant
@@ -62,7 +63,7 @@ type house struct {
 // discount and one shop takes it.
 func build(t *testing.T) *house {
 	t.Helper()
-	h := start(t)
+	h := found(t)
 	ctx := auth.With(t.Context(), auth.Principal{Kind: auth.System, Name: "browser test"})
 	must(t, h.Tenants.Seed(ctx))
 	must(t, h.Tenants.Configure(ctx, yeongdeungpo, tenants.Settings{
@@ -95,15 +96,17 @@ func build(t *testing.T) *house {
 		{BankCode: fundBank, Number: fundAccount, Holder: "영등포구", Balance: 1_000_000_000, Contracted: true},
 		{BankCode: fundBank, Number: shopAccount, Holder: "홍길동"},
 	}))
+	h.serve(t)
 	return h
 }
 
-// start runs an empty house until the test ends.
-func start(t *testing.T) *house {
+// found makes an empty house, in which nothing runs yet, so that a history can
+// be made behind its back.
+func found(t *testing.T) *house {
 	t.Helper()
 	ctx := t.Context()
 	listener := got(new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0"))(t)
-	h := &house{url: "http://" + listener.Addr().String()}
+	h := &house{url: "http://" + listener.Addr().String(), listener: listener}
 	h.sims = got(simulate.Start(ctx, simulate.Options{DSN: testkit.FreshDatabase(t), Now: clock.System, OpenWith: bankBalance}))(t)
 	t.Cleanup(func() { _ = h.sims.Stop(context.WithoutCancel(ctx)) })
 
@@ -115,12 +118,18 @@ func start(t *testing.T) *house {
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	h.App = got(app.New(ctx, cfg, app.Options{Now: clock.System, Log: log, Traces: traces, Demo: true}))(t)
 	demo.Mount(h.App, h.sims)
+	t.Cleanup(h.App.Close)
+	return h
+}
 
+// serve runs the house until the test ends.
+func (h *house) serve(t *testing.T) {
+	t.Helper()
 	server := &http.Server{Handler: h.Echo, ReadHeaderTimeout: 5 * time.Second}
-	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	run, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 2)
 	go func() { ended <- h.Run(run) }()
-	go func() { _ = server.Serve(listener); ended <- nil }()
+	go func() { _ = server.Serve(h.listener); ended <- nil }()
 	t.Cleanup(func() {
 		h.Streams.Close()
 		_ = server.Close()
@@ -130,9 +139,7 @@ func start(t *testing.T) *house {
 				t.Errorf("the program ended with: %v", err)
 			}
 		}
-		h.App.Close()
 	})
-	return h
 }
 
 // clean is how every test that moves money ends: whoever recomputes everything

@@ -17,10 +17,11 @@ import (
 // inhabit starts a house full of people, as the demonstration is.
 func inhabit(t *testing.T, citizens int) (*house, demo.Logins) {
 	t.Helper()
-	h := start(t)
+	h := found(t)
 	must(t, demo.Seed(t.Context(), h.App, h.sims, demo.Options{
 		Citizens: citizens, Months: 1, Now: clock.System, Log: h.Log, OwnerURL: h.Config.Owner(),
 	}))
+	h.serve(t)
 	request := got(http.NewRequestWithContext(t.Context(), http.MethodGet, h.url+"/demo/logins.json", nil))(t)
 	answer := got(http.DefaultClient.Do(request))(t)
 	defer func() { _ = answer.Body.Close() }()
@@ -34,7 +35,7 @@ func TestEveryPage(t *testing.T) {
 	h, logins := inhabit(t, 40)
 	t.Run("anyone", func(t *testing.T) {
 		s := h.open(t, "anyone", phone)
-		h.walk(s, auth.Kind(""), "/", "/demo", "/tenants/11560/merchants", "/problems/insufficient-balance", "/shop/sign-in", "/office/sign-in", "/sign-in")
+		h.walk(s, "", "/", "/demo", "/tenants/11560/merchants", "/problems/insufficient-balance", "/shop/sign-in", "/office/sign-in", "/sign-in")
 	})
 	t.Run("citizen", func(t *testing.T) {
 		s := h.open(t, "citizen", phone)

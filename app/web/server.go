@@ -88,7 +88,7 @@ func NewServer(o ServerOptions, pages func() *Pages) *echo.Echo {
 			return next(c)
 		}
 	})
-	e.Use(recovered, middleware.GzipWithConfig(middleware.GzipConfig{
+	e.Use(logged(o.Log), recovered, middleware.GzipWithConfig(middleware.GzipConfig{
 		Level: 4, MinLength: 1024,
 		Skipper: func(c echo.Context) bool { // answers of the API are short, static files compressed already, streams never
 			path := c.Request().URL.Path
@@ -96,6 +96,27 @@ func NewServer(o ServerOptions, pages func() *Pages) *echo.Echo {
 		},
 	}))
 	return e
+}
+
+// logged writes a line for every request: its route and never its address, which
+// may hold ids, and nothing that was sent.
+func logged(log *slog.Logger) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			ctx := c.Request().Context()
+			if !log.Enabled(ctx, slog.LevelInfo) {
+				return next(c)
+			}
+			began := time.Now() //nolint:forbidigo // a duration, not a moment
+			err := next(c)
+			if err != nil {
+				c.Error(err)
+			}
+			log.InfoContext(ctx, "request", "request_id", RequestID(c), "method", c.Request().Method, "route", c.Path(),
+				"status", c.Response().Status, "bytes", c.Response().Size, "ms", time.Since(began).Milliseconds()) //nolint:forbidigo // a duration
+			return nil
+		}
+	}
 }
 
 // recovered turns a bug's panic into an internal error; the request it broke is
