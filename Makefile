@@ -12,6 +12,10 @@ endif
 # What the demo is told, e.g. make demo ARGS="--addr 127.0.0.1:9000 --reset"
 ARGS ?=
 
+# The tests of the whole program send thousands of bad requests; under the race
+# detector it plays its story, its races and its outages, and the rest without.
+RACES_OF_THE_WHOLE := 'Story|Idempot|Outage|DatabaseGone|Session'
+
 # The browser tests click through a running program; the race detector would
 # only make them slow, and the same code is under it in the other packages.
 BROWSER_TESTS := ./app/browsertest/...
@@ -60,7 +64,10 @@ vet:
 
 unit-test: bin/testdb
 	@echo go test -race
-	@bin/testdb go test -race -timeout 15m $$(go list ./... | grep -v '/app/browsertest')
+	@bin/testdb go test -race -timeout 15m $$(go list ./... | grep -Ev '/app$$|/app/browsertest$$|/app/cli$$')
+	@bin/testdb go test -race -timeout 15m -run $(RACES_OF_THE_WHOLE) ./app
+	@echo go test of the whole program
+	@bin/testdb go test -timeout 15m ./app ./app/cli
 
 browser-test: bin/testdb
 	@echo browser tests

@@ -221,6 +221,17 @@ func (a *App) holder(ctx context.Context, citizen uuid.UUID) (name string, birth
 // secure says whether people reach us by https, so that cookies may be Secure.
 func (a *App) secure() bool { return strings.HasPrefix(a.Config.Server.PublicURL, "https://") }
 
+// Warm reads what requests need in memory, so that the first one is answered
+// like every other.
+func (a *App) Warm(ctx context.Context) error {
+	for _, read := range []func(context.Context) error{a.Sessions.Poll, a.Tenants.Refresh, a.Vouchers.Refresh, a.Merchants.Refresh} {
+		if err := read(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Run keeps the program's own work going until ctx ends: events, caches, jobs.
 func (a *App) Run(ctx context.Context) error {
 	jobs, err := a.jobs()

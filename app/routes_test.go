@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"jangteo/app/audit"
 	"jangteo/app/auth"
 	"jangteo/app/calendar"
 	"jangteo/app/tenant"
@@ -140,10 +141,15 @@ func (h *house) tryRoutes(t *testing.T) {
 		auth.Staff:   h.officer(t, "chief@26350.example"),
 	}
 	settlement := owner.do("GET", "/merchant/settlements", nil).want(200).id("items.0.id")
+	changes, err := h.app.Audit.Changes(ctx, audit.Filter{Limit: 1})
+	if err != nil || len(changes) != 1 {
+		t.Fatalf("the audit log: %v, %v", changes, err)
+	}
 	ids := map[string]string{
 		"payments": payment, "purchases": bought.id("id"), "wallets": bought.id("wallet_id"), "accounts": bought.id("wallet_id"), "entries": payment,
 		"merchants": h.towns[home].shop.ID.String(), "programmes": h.towns[home].programme.String(), "settlements": settlement,
 		"citizens": citizen.do("GET", "/me", nil).want(200).id("id"), "sessions": citizen.session, "bank-accounts": account,
+		"audit": changes[0].ID.String(),
 	}
 	// fill puts real ids, or unknown ones, into a route's path.
 	fill := func(path string, known bool) string {

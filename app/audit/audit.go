@@ -74,9 +74,14 @@ type Look struct {
 type Filter struct {
 	Object, ObjectID string
 	Subject          uuid.UUID
+	Text             string    // a part of the action, the object, its id, or who did it
+	Actions          []string  // with Text: these are found too
+	From, To         time.Time // To excluded
 	Before           uuid.UUID // the last id of the page before
 	Limit            int       // 1 to 200
 }
+
+const reportMost = 10_000
 
 // Log writes and reads both logs.
 type Log struct {
@@ -140,6 +145,38 @@ func (l *Log) Looks(ctx context.Context, f Filter) (list []Look, err error) {
 		return err
 	})
 	return list, err
+}
+
+// ReportChanges lists the audit log by time as w says, and tells whether there
+// is more before and after; w's limit, 1 to 10,000, and place go before those of f.
+func (l *Log) ReportChanges(ctx context.Context, f Filter, w db.Window) (list []Record, before, after bool, err error) {
+	w.Limit = min(max(w.Limit, 1), reportMost)
+	err = l.db.Tx(ctx, func(ctx context.Context) error {
+		list, err = l.store.reportChanges(ctx, f, w)
+		return err
+	})
+	list, before, after = db.Page(w, list)
+	return list, before, after, err
+}
+
+// ReportLooks lists the access log as ReportChanges does the audit log.
+func (l *Log) ReportLooks(ctx context.Context, f Filter, w db.Window) (list []Look, before, after bool, err error) {
+	w.Limit = min(max(w.Limit, 1), reportMost)
+	err = l.db.Tx(ctx, func(ctx context.Context) error {
+		list, err = l.store.reportLooks(ctx, f, w)
+		return err
+	})
+	list, before, after = db.Page(w, list)
+	return list, before, after, err
+}
+
+// Change is one row of the tenant's audit log.
+func (l *Log) Change(ctx context.Context, id uuid.UUID) (r Record, err error) {
+	err = l.db.Tx(ctx, func(ctx context.Context) error {
+		r, err = l.store.change(ctx, id)
+		return err
+	})
+	return r, err
 }
 
 func actor(ctx context.Context) auth.Principal {

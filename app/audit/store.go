@@ -2,10 +2,14 @@ package audit
 
 import (
 	"context"
+	"errors"
+	"strings"
 
 	"github.com/google/uuid"
+	"gorm.io/gorm"
 
 	"jangteo/app/db"
+	"jangteo/app/fault"
 )
 
 type store struct{ db *db.DB }
@@ -26,30 +30,72 @@ func (s store) insertAccess(ctx context.Context, l Look) error {
 }
 
 func (s store) changes(ctx context.Context, f Filter) (list []Record, err error) {
-	q := s.db.In(ctx).Table("app.audit_log").Where("tenant_id = ?", tenantOf(ctx))
-	if f.Object != "" {
-		q = q.Where("object = ?", f.Object)
-	}
-	if f.ObjectID != "" {
-		q = q.Where("object_id = ?", f.ObjectID)
-	}
-	if f.Before != uuid.Nil {
-		q = q.Where("id < ?", f.Before)
-	}
-	err = q.Order("id DESC").Limit(limit(f)).Find(&list).Error
+	err = beforeOf(s.sought(ctx, "app.audit_log", f), f).Order("id DESC").Limit(limit(f)).Find(&list).Error
 	return list, err
 }
 
 func (s store) looks(ctx context.Context, f Filter) (list []Look, err error) {
-	q := s.db.In(ctx).Table("app.access_log").Where("tenant_id = ?", tenantOf(ctx))
-	if f.Subject != uuid.Nil {
-		q = q.Where("subject_id = ?", f.Subject)
-	}
-	if f.Before != uuid.Nil {
-		q = q.Where("id < ?", f.Before)
-	}
-	err = q.Order("id DESC").Limit(limit(f)).Find(&list).Error
+	err = beforeOf(s.sought(ctx, "app.access_log", f), f).Order("id DESC").Limit(limit(f)).Find(&list).Error
 	return list, err
+}
+
+func (s store) reportChanges(ctx context.Context, f Filter, w db.Window) (list []Record, err error) {
+	query := s.sought(ctx, "app.audit_log", f)
+	if f.Text != "" {
+		query = query.Where("(action ILIKE @part OR object ILIKE @part OR object_id ILIKE @part OR actor_name ILIKE @part OR action IN @actions)",
+			map[string]any{"part": part(f.Text), "actions": append([]string{""}, f.Actions...)})
+	}
+	err = w.Cut(query, "app.audit_log", "id").Find(&list).Error
+	return list, err
+}
+
+func (s store) reportLooks(ctx context.Context, f Filter, w db.Window) (list []Look, err error) {
+	query := s.sought(ctx, "app.access_log", f)
+	if f.Text != "" {
+		query = query.Where("(actor_name ILIKE @part OR reason ILIKE @part)", map[string]any{"part": part(f.Text)})
+	}
+	err = w.Cut(query, "app.access_log", "id").Find(&list).Error
+	return list, err
+}
+
+func (s store) change(ctx context.Context, id uuid.UUID) (r Record, err error) {
+	err = s.db.In(ctx).Table("app.audit_log").Where("tenant_id = ? AND id = ?", tenantOf(ctx), id).Take(&r).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		err = fault.ErrNotFound
+	}
+	return r, err
+}
+
+// sought narrows a log by everything but its text.
+func (s store) sought(ctx context.Context, log string, f Filter) *gorm.DB {
+	query := s.db.In(ctx).Table(log).Where("tenant_id = ?", tenantOf(ctx))
+	if f.Object != "" {
+		query = query.Where("object = ?", f.Object)
+	}
+	if f.ObjectID != "" {
+		query = query.Where("object_id = ?", f.ObjectID)
+	}
+	if f.Subject != uuid.Nil {
+		query = query.Where("subject_id = ?", f.Subject)
+	}
+	if !f.From.IsZero() {
+		query = query.Where("at >= ?", f.From)
+	}
+	if !f.To.IsZero() {
+		query = query.Where("at < ?", f.To)
+	}
+	return query
+}
+
+func beforeOf(query *gorm.DB, f Filter) *gorm.DB {
+	if f.Before == uuid.Nil {
+		return query
+	}
+	return query.Where("id < ?", f.Before)
+}
+
+func part(text string) string {
+	return "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(text) + "%"
 }
 
 func limit(f Filter) int {

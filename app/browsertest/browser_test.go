@@ -50,7 +50,7 @@ func TestMain(m *testing.M) {
 func withBrowser(run func() int) int {
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.NoSandbox, chromedp.DisableGPU, // the only pages it meets are our own
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("accept-lang", "ko-KR"),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("accept-lang", "ko-KR"), chromedp.Env("LANGUAGE=ko"),
 	)...)
 	defer stop()
 	var end context.CancelFunc
@@ -92,6 +92,7 @@ func (h *house) open(t *testing.T, who string, width int) *screen {
 	s.ctx, end = chromedp.NewContext(browser, chromedp.WithNewBrowserContext(), chromedp.WithListener(s.heard))
 	t.Cleanup(end)
 	must(t, chromedp.Do(s.ctx)) // the window lives as long as the context of its first step
+	call(s, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}) // as if no other window were open
 	s.do(s.size(width))
 	return s
 }
@@ -272,19 +273,20 @@ func (s *screen) href(selector string) string {
 // look holds the page to what holds for every page, and takes its picture.
 func (s *screen) look(name string) {
 	s.t.Helper()
-	s.settle()
-	s.picture(name)
-	s.check(name)
-}
-
-// check is look without the picture.
-func (s *screen) check(name string) {
-	s.t.Helper()
-	for _, trouble := range s.shape() {
-		s.t.Errorf("%s at %d px, page %s: %s", s.who, s.width, name, trouble)
-	}
+	s.glance(name)
 	for _, violation := range s.violations(wholeOfAxe) {
 		s.t.Errorf("%s at %d px, page %s: %s", s.who, s.width, name, violation)
+	}
+	s.quiet(name)
+}
+
+// glance is look without axe.
+func (s *screen) glance(name string) {
+	s.t.Helper()
+	s.settle()
+	s.picture(name)
+	for _, trouble := range s.shape() {
+		s.t.Errorf("%s at %d px, page %s: %s", s.who, s.width, name, trouble)
 	}
 	s.quiet(name)
 }
@@ -398,9 +400,9 @@ func (s *screen) dark(on bool) {
 	call(s, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
 	})
-	// Colours fade over; what turns for ever is no colour.
+	// Colours fade over, and in what is folded away they wait for ever.
 	ask[bool](s, `new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))
-		.then(() => Promise.all(document.getAnimations().filter((a) => a instanceof CSSTransition).map((a) => a.finished.catch(() => {})))).then(() => true)`)
+		.then(() => document.getAnimations().forEach((a) => a instanceof CSSTransition && a.finish())).then(() => true)`)
 }
 
 func slug(text string) string {

@@ -146,9 +146,9 @@ func (h *house) serve(t *testing.T) {
 // comes to the same sums.
 func (h *house) clean(t *testing.T) {
 	t.Helper()
-	live := got(h.Tenants.Live(t.Context()))(t)
+	live := got(h.Tenants.Live(context.WithoutCancel(t.Context())))(t)
 	for _, place := range live {
-		v := got(h.Reports.Verify(tenant.With(t.Context(), place.ID)))(t)
+		v := got(h.Reports.Verify(tenant.With(context.WithoutCancel(t.Context()), place.ID)))(t)
 		if !v.Clean() {
 			t.Errorf("verify finds differences in %s: %v", place.Name, v.Differences)
 		}

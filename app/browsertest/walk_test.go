@@ -32,17 +32,22 @@ func inhabit(t *testing.T, citizens int) (*house, demo.Logins) {
 
 // Every page that anybody can be shown is shown to the right person.
 func TestEveryPage(t *testing.T) {
+	t.Parallel()
 	h, logins := inhabit(t, 40)
+	t.Cleanup(func() { h.clean(t) })
 	t.Run("anyone", func(t *testing.T) {
+		t.Parallel()
 		s := h.open(t, "anyone", phone)
 		h.walk(s, "", "/", "/demo", "/tenants/11560/merchants", "/problems/insufficient-balance", "/shop/sign-in", "/office/sign-in", "/sign-in")
 	})
 	t.Run("citizen", func(t *testing.T) {
+		t.Parallel()
 		s := h.open(t, "citizen", phone)
 		h.signIn(s, logins.Citizens[0])
 		h.walk(s, auth.Citizen, "/my", "/my/pay?tenant="+logins.Merchants[0].Tenant+"&q="+url.QueryEscape(logins.Merchants[0].Merchant), "/my/bank-accounts", "/my/history", "/my/buy")
 	})
 	t.Run("shop", func(t *testing.T) {
+		t.Parallel()
 		s := h.open(t, "shop", phone)
 		s.goTo("/shop")
 		s.fill("login", logins.Merchants[0].Login, "password", logins.Merchants[0].Password)
@@ -50,13 +55,13 @@ func TestEveryPage(t *testing.T) {
 		h.walk(s, auth.Clerk, "/shop")
 	})
 	t.Run("office", func(t *testing.T) {
+		t.Parallel()
 		s := h.open(t, "office", phone)
 		s.goTo("/office")
 		s.fill("email", logins.Staff[0].Login, "password", logins.Staff[0].Password)
 		s.press(`form[action="/office/sign-in"] button`)
 		h.walk(s, auth.Staff, "/office", "/office/ledger", "/office/citizens?q="+logins.Citizens[0].Phone)
 	})
-	h.clean(t)
 }
 
 // signIn is for a citizen who joined before.
@@ -116,8 +121,7 @@ func matching(routes map[string]*regexp.Regexp, address string) (found string) {
 	return found
 }
 
-// everyWidth looks at a page as it is on a phone and on a desk, by day and by
-// night, and in English.
+// everyWidth looks at a page as it is on a phone, by day and by night, and on a desk.
 func (s *screen) everyWidth(name string) {
 	s.t.Helper()
 	s.look(name)
@@ -127,7 +131,7 @@ func (s *screen) everyWidth(name string) {
 	}
 	s.dark(false)
 	s.widen(desk)
-	s.look(name)
+	s.glance(name)
 	s.widen(phone)
 }
 
@@ -139,6 +143,7 @@ func (s *screen) widen(width int) {
 
 // The words are longer in English, and Korean in them is a word forgotten.
 func TestEnglish(t *testing.T) {
+	t.Parallel()
 	h := build(t)
 	s := h.open(t, "stranger", phone)
 	for _, page := range []string{"/", "/tenants/11560", "/sign-in", "/shop/sign-in", "/office/sign-in", "/problems"} {

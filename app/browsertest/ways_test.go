@@ -12,6 +12,7 @@ import (
 
 // Who has no mouse pays with Tab, Space and Enter alone.
 func TestPayingByKeyboard(t *testing.T) {
+	t.Parallel()
 	h := build(t)
 	n := withMoney(t, h, desk)
 	n.goTo("/my")
@@ -57,6 +58,7 @@ func (s *screen) enter() {
 
 // A browser that runs no script shows the home page, pays, and looks back.
 func TestWithoutScript(t *testing.T) {
+	t.Parallel()
 	h := build(t)
 	n := withMoney(t, h, phone)
 	call(n.screen, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})

@@ -94,6 +94,9 @@ func (s *server) run(ctx context.Context, ready func(addr string)) error {
 		_ = public.Close()
 		return err
 	}
+	if err := s.app.Warm(ctx); err != nil {
+		return errors.Join(err, public.Close(), internal.Close())
+	}
 	health := app.NewHealth(s.app, s.metrics)
 	streams, endStreams := context.WithCancel(context.WithoutCancel(ctx)) // open pages are told to come back
 	defer endStreams()

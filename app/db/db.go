@@ -34,15 +34,18 @@ const (
 	Lane    Role = "jangteo_lane"    // the few tables on the path of value, all tenants
 )
 
-// acquireWithin bounds how long a caller waits for a connection: a database
+// patience is the usual bound of a wait for a connection: a database
 // that is gone is told within two seconds.
-const acquireWithin = 1500 * time.Millisecond
+const patience = 1500 * time.Millisecond
 
 // Options say where and as whom to connect.
 type Options struct {
 	URL            string
 	Role           Role
 	MaxConnections int // 0 means 12; more than 16 costs throughput on a small machine
+	// Patience bounds how long a caller waits for a connection and its first
+	// words; 0 means 1.5 s, so that a database that is gone is told within two.
+	Patience time.Duration
 	Name           string
 }
 
@@ -51,6 +54,8 @@ type DB struct {
 	pool *pgxpool.Pool
 	sql  *sql.DB
 	gorm *gorm.DB
+
+	patience time.Duration
 }
 
 // Pool connects with one role and sensible limits, without asking the server yet.
@@ -65,7 +70,7 @@ func Pool(ctx context.Context, o Options) (*pgxpool.Pool, error) {
 	}
 	cfg.MaxConnIdleTime = 5 * time.Minute
 	cfg.HealthCheckPeriod = 5 * time.Second
-	cfg.ConnConfig.ConnectTimeout = acquireWithin
+	cfg.ConnConfig.ConnectTimeout = patience
 	set := cfg.ConnConfig.RuntimeParams
 	set["role"] = string(o.Role)
 	set["application_name"] = "jangteo " + o.Name
@@ -98,7 +103,10 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		pool.Close()
 		return nil, err
 	}
-	return &DB{pool, std, orm}, nil
+	if o.Patience == 0 {
+		o.Patience = patience
+	}
+	return &DB{pool, std, orm, o.Patience}, nil
 }
 
 // Pgx is the pool underneath, for COPY, LISTEN and jobs.
@@ -113,7 +121,7 @@ func (d *DB) Close() error {
 
 // Ping tells within its bound whether the server answers.
 func (d *DB) Ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, acquireWithin)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return Unavailable(d.pool.Ping(ctx))
 }
@@ -206,7 +214,7 @@ func (d *DB) once(ctx context.Context, id tenant.ID, work func(context.Context) 
 	// asked afterwards may take as long as the request.
 	begin, giveUp := context.WithCancel(ctx)
 	defer giveUp()
-	late := time.AfterFunc(acquireWithin, giveUp)
+	late := time.AfterFunc(d.patience, giveUp)
 	defer late.Stop()
 	conn, err := d.sql.Conn(begin)
 	if err != nil {

@@ -69,7 +69,7 @@ func open(t *testing.T) *world {
 	})
 	w.adapter = NewOpenBanking(OpenBankingConfig{
 		URL: w.server.URL, ClientID: "id", ClientSecret: "secret", ClientName: "영등포구",
-		Timeout: 400 * time.Millisecond, BreakerFailures: 100,
+		Timeout: 800 * time.Millisecond, BreakerFailures: 100,
 	}, kit.Clock.Now)
 	t.Cleanup(w.adapter.Close)
 	var err error
@@ -244,8 +244,8 @@ func TestEveryMisbehaviourComesOutRight(t *testing.T) {
 		first State // what Send could know
 		last  State
 	}{
-		{"late and executed", bank.Fault{Kind: "late", DelayMs: 700, Executed: true}, Unknown, Succeeded},
-		{"late and not executed", bank.Fault{Kind: "late", DelayMs: 700}, Unknown, Refused},
+		{"late and executed", bank.Fault{Kind: "late", DelayMs: 1600, Executed: true}, Unknown, Succeeded},
+		{"late and not executed", bank.Fault{Kind: "late", DelayMs: 1600}, Unknown, Refused},
 		{"a little late", bank.Fault{Kind: "late", DelayMs: 50, Executed: true}, Succeeded, Succeeded},
 		{"handled twice, the refused duplicate answered", bank.Fault{Kind: "twice"}, Unknown, Succeeded},
 		{"answered twice on the wire", bank.Fault{Kind: "echo"}, Succeeded, Succeeded},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -200,18 +201,23 @@ func (s *Service) Search(ctx context.Context, f Filter) (list []Merchant, next *
 	return list, next, err
 }
 
-// Names returns the names of shops of the tenant in ctx; at most 1,000 at once.
+// Names returns the names of shops of the tenant in ctx; it asks for 1,000 at once.
 func (s *Service) Names(ctx context.Context, ids []uuid.UUID) (names map[uuid.UUID]string, err error) {
 	names = make(map[uuid.UUID]string, len(ids))
 	if len(ids) == 0 {
 		return names, nil
 	}
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
-		found, err := s.store.names(ctx, ids)
-		for _, n := range found {
-			names[n.ID] = n.Name
+		for some := range slices.Chunk(ids, 1000) {
+			found, err := s.store.names(ctx, some)
+			if err != nil {
+				return err
+			}
+			for _, n := range found {
+				names[n.ID] = n.Name
+			}
 		}
-		return err
+		return nil
 	})
 	return names, err
 }

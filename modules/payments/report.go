@@ -6,27 +6,29 @@ import (
 	"github.com/google/uuid"
 
 	"jangteo/app/calendar"
+	"jangteo/app/db"
 	"jangteo/app/money"
 )
 
-// ReportFilter narrows what staff look at, newest first; zero values do not.
+// ReportFilter narrows what staff look at; zero values do not.
 type ReportFilter struct {
 	From, To  calendar.Day // business days, both included
 	State     State
 	Merchants []uuid.UUID // any of these
 	Approval  string      // an approval number, eight signs
-	Before    uuid.UUID   // the last payment of the page before
-	Limit     int         // 1 to 10,000, else 50
+	db.Window             // by time or amount; its limit is 1 to 10,000
 }
 
 const reportMost = 10_000
 
-// Report lists the payments of the tenant in ctx for staff and for downloads.
-func (s *Service) Report(ctx context.Context, f ReportFilter) ([]Payment, error) {
-	if f.Limit < 1 || f.Limit > reportMost {
-		f.Limit = 50
-	}
-	return s.list(ctx, Filter{}, func(ctx context.Context) ([]Payment, error) { return s.store.report(ctx, f) })
+// Report lists the payments of the tenant in ctx for staff and for downloads,
+// and tells whether there are others before and after them. Sorted by amount,
+// it reads all payments of the days asked for.
+func (s *Service) Report(ctx context.Context, f ReportFilter) (list []Payment, before, after bool, err error) {
+	f.Limit = min(max(f.Limit, 1), reportMost)
+	list, err = s.list(ctx, Filter{}, func(ctx context.Context) ([]Payment, error) { return s.store.report(ctx, f) })
+	list, before, after = db.Page(f.Window, list)
+	return list, before, after, err
 }
 
 // DaySpending is what was paid and cancelled on a business day.

@@ -24,9 +24,8 @@ func earliest(day calendar.Day) (id uuid.UUID) {
 
 func (s store) report(ctx context.Context, f ReportFilter) (list []Payment, err error) {
 	from, to := Filter{From: f.From, To: f.To}.days()
-	before := Filter{Before: f.Before}.before()
 	query := s.db.In(ctx).Table("payments.payments").
-		Where("tenant_id = ? AND id >= ? AND id < ? AND day BETWEEN ? AND ?", tenant.From(ctx), earliest(f.From), before, from, to)
+		Where("tenant_id = ? AND id >= ? AND day BETWEEN ? AND ?", tenant.From(ctx), earliest(f.From), from, to)
 	switch f.State {
 	case Captured:
 		query = query.Where("cancelled_amount = 0")
@@ -41,7 +40,7 @@ func (s store) report(ctx context.Context, f ReportFilter) (list []Payment, err 
 	if f.Approval != "" {
 		query = query.Where("right(id::text, 8) = ?", f.Approval)
 	}
-	err = query.Order("id DESC").Limit(f.Limit).Find(&list).Error
+	err = f.Cut(query, "payments.payments", "id", "amount").Find(&list).Error
 	return list, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"jangteo/app/calendar"
+	"jangteo/app/db"
 	"jangteo/app/money"
 	"jangteo/modules/ledger"
 	"jangteo/modules/payments"
@@ -83,7 +84,7 @@ func (s *Service) figures(ctx context.Context, d *Dashboard) (err error) {
 			d.Issued = issue.Issue
 		}
 	}
-	closed, err := s.Settlement.Report(ctx, calendar.Day{}, chartDays)
+	closed, _, _, err := s.Settlement.Report(ctx, db.Window{Limit: chartDays})
 	if err != nil {
 		return err
 	}

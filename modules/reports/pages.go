@@ -3,6 +3,7 @@ package reports
 import (
 	"encoding/json"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"jangteo/app/auth"
 	"jangteo/app/calendar"
+	"jangteo/app/db"
 	"jangteo/app/fault"
 	"jangteo/app/money"
 	"jangteo/app/web"
@@ -60,6 +62,7 @@ type listView struct {
 	Title     string // words keys
 	Lead      string
 	Filters   []filter
+	Sort      string // as the address asks for it
 	Table     table
 	Pager     *pager
 	Downloads []link
@@ -109,8 +112,11 @@ type (
 		Empty   string // words key of why there is nothing and what to do
 	}
 	column struct {
-		Key string // words key
-		Num bool
+		Key       string // words key
+		Num       bool
+		Sort      string // what the list is sorted by when it is pressed
+		URL       string
+		Direction string // ascending or descending, when the list is sorted by it
 	}
 	row struct {
 		URL   string
@@ -119,6 +125,7 @@ type (
 	cell struct {
 		Text, URL string
 		Num, ID   bool
+		Long      bool // shown whole, over several lines
 		At        time.Time
 		Badge     badge
 	}
@@ -208,37 +215,52 @@ func chosen(value string, options ...option) []option {
 	return options
 }
 
-// query reads a list's address: what is sought, from when to when, and where
-// the page before ended. It refuses with the field's name.
+// listing is a list as an address can ask for it.
+type listing struct {
+	path   string
+	states []string // that it can be narrowed to
+	sorts  []string // columns; the first is how it is sorted unasked, with - the most first
+	byDay  bool     // rows are days; otherwise they have ids
+}
+
+// query is what an address asks of a list: what is sought, from when to when,
+// how it is sorted, and next to which row the page lies.
 type query struct {
+	listing
 	form     *web.Form
 	Text     string
 	From, To calendar.Day
 	State    string
-	Before   uuid.UUID
-	Seen     int // rows on the pages before
+	Sort     string
+	Past     string // the last row of the page before, or the first of the page after
+	Back     bool   // towards the beginning
+	Seen     int    // rows on the pages before
 }
 
-func readQuery(c echo.Context, states ...string) (query, error) {
+// readQuery refuses what a list does not know with the field's name.
+func readQuery(c echo.Context, l listing) (query, error) {
 	form := web.ReadQuery(c)
-	q := query{form: form, Text: form.Optional("q", queryMost)}
-	var wrong *fault.Fault
-	day := func(name string) (d calendar.Day) {
+	q := query{listing: l, form: form, Text: form.Optional("q", queryMost)}
+	wrong := q.readDays()
+	if form.Value("state") != "" {
+		q.State = form.Choice("state", l.states...)
+	}
+	if len(l.sorts) > 0 {
+		q.Sort = l.sorts[0]
+	}
+	if form.Value("sort") != "" {
+		q.Sort = form.Choice("sort", l.bothWays()...)
+	}
+	for _, name := range []string{"before", "back"} {
 		if form.Value(name) == "" {
-			return d
+			continue
 		}
-		d, err := calendar.ParseDay(form.Value(name))
-		if err != nil || d.Year() < 2000 || d.Year() > 2999 {
+		q.Past, q.Back = form.Value(name), name == "back"
+		if !l.byDay {
+			form.UUID(name)
+		} else if _, err := calendar.ParseDay(q.Past); err != nil {
 			wrong = wrong.And(name, fault.WrongFormat)
 		}
-		return d
-	}
-	q.From, q.To = day("from"), day("to")
-	if form.Value("state") != "" {
-		q.State = form.Choice("state", states...)
-	}
-	if form.Value("before") != "" {
-		q.Before = form.UUID("before")
 	}
 	if seen := form.Value("seen"); seen != "" {
 		n, err := strconv.Atoi(seen)
@@ -253,11 +275,74 @@ func readQuery(c echo.Context, states ...string) (query, error) {
 	return q, wrong.OrNil()
 }
 
+func (q *query) readDays() (wrong *fault.Fault) {
+	for name, into := range map[string]*calendar.Day{"from": &q.From, "to": &q.To} {
+		text := q.form.Value(name)
+		if text == "" {
+			continue
+		}
+		day, err := calendar.ParseDay(text)
+		if err != nil || day.Year() < 2000 || day.Year() > 2999 {
+			wrong = wrong.And(name, fault.WrongFormat)
+		}
+		*into = day
+	}
+	return wrong
+}
+
+func (l listing) bothWays() (sorts []string) {
+	for _, sort := range l.sorts {
+		column := strings.TrimPrefix(sort, "-")
+		sorts = append(sorts, column, "-"+column)
+	}
+	return sorts
+}
+
+// window is the page that q asks for, or the beginning of the list.
+func (q query) window(limit int) db.Window {
+	column := strings.TrimPrefix(q.Sort, "-")
+	return db.Window{By: column, Up: column == q.Sort, Past: q.Past, Back: q.Back, Limit: limit}
+}
+
+// whole is what a download takes: the list from its beginning.
+func (q query) whole() query {
+	q.Past, q.Back = "", false
+	return q
+}
+
+// times are the beginning of the first day asked for and the end of the last.
+func (q query) times() (from, to time.Time) {
+	if !q.From.IsZero() {
+		from = q.From.Start()
+	}
+	if !q.To.IsZero() {
+		to = q.To.Next().Start()
+	}
+	return from, to
+}
+
+// sortedDays bounds what has to be read to sort by anything but time.
+const sortedDays = 31
+
+// bounded asks for the last 31 days where an amount is to be sorted by and no
+// first day is given: no index serves that, and one would slow payments down.
+func (q query) bounded(today calendar.Day) query {
+	if strings.TrimPrefix(q.Sort, "-") != "amount" || !q.From.IsZero() {
+		return q
+	}
+	last := today
+	if !q.To.IsZero() {
+		last = q.To
+	}
+	q.From = last.AddDays(1 - sortedDays)
+	return q
+}
+
 // with repeats the search with other values; an empty one is left out.
 func (q query) with(path string, pairs ...string) string {
 	values := url.Values{}
 	for name, value := range q.form.Values {
-		if len(value) > 0 && value[0] != "" && name != "before" && name != "seen" && name != "done" && name != "lang" {
+		if len(value) > 0 && value[0] != "" && !slices.Contains([]string{"before", "back", "seen", "done", "lang"}, name) {
 			values.Set(name, value[0])
 		}
 	}
@@ -270,16 +355,58 @@ func (q query) with(path string, pairs ...string) string {
 	return path + "?" + values.Encode()
 }
 
-// page tells which rows are shown; more says that others follow the last id.
-func (q query) page(path string, shown int, more bool, last uuid.UUID) *pager {
-	if shown == 0 && q.Seen == 0 {
-		return nil
+// sorted makes the heads of columns links that sort by them; pressed again,
+// the other way round. Amounts and times begin with the most.
+func (q query) sorted(t table) table {
+	for i, column := range t.Columns {
+		if column.Sort == "" {
+			continue
+		}
+		next := column.Sort
+		if column.Num || slices.Contains(q.sorts, "-"+column.Sort) {
+			next = "-" + column.Sort
+		}
+		switch q.Sort {
+		case column.Sort:
+			t.Columns[i].Direction, next = "ascending", "-"+column.Sort
+		case "-" + column.Sort:
+			t.Columns[i].Direction, next = "descending", column.Sort
+		}
+		t.Columns[i].URL = q.with(q.path, "sort", next)
 	}
-	p := &pager{First: q.Seen + 1, Last: q.Seen + shown}
-	if more {
-		p.NextURL = q.with(path, "before", last.String(), "seen", strconv.Itoa(p.Last))
+	return t
+}
+
+// page tells which rows are shown, and leads to those before and after them.
+// Keys are of the first and the last row shown.
+func (q query) page(keys []string, before, after bool) *pager {
+	if len(keys) == 0 {
+		if q.Past == "" {
+			return nil
+		}
+		return &pager{First: 0, Last: 0, PrevURL: q.with(q.path)}
+	}
+	seen := q.Seen
+	if !before {
+		seen = 0
+	}
+	p := &pager{First: seen + 1, Last: seen + len(keys)}
+	if before {
+		p.PrevURL = q.with(q.path, "back", keys[0], "seen", strconv.Itoa(max(0, seen-rowsEach)))
+	}
+	if after {
+		p.NextURL = q.with(q.path, "before", keys[len(keys)-1], "seen", strconv.Itoa(p.Last))
 	}
 	return p
+}
+
+// keysOf are the ids of rows, for their pager.
+func keysOf[T any](list []T, id func(T) string) []string {
+	keys := make([]string, len(list))
+	for i, item := range list {
+		keys[i] = id(item)
+	}
+	return keys
 }
 
 // pathID reads the id in an address; what is none names nothing.

@@ -1,7 +1,7 @@
 package reports
 
 import (
-	"net/url"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 
@@ -12,12 +12,10 @@ import (
 	"jangteo/modules/vouchers"
 )
 
-func escape(text string) string { return url.QueryEscape(text) }
-
 // Citizens finds people of this municipality: GET /office/citizens. Without a
 // search it lists nobody.
 func (p *Pages) Citizens(c echo.Context) error {
-	q, err := readQuery(c)
+	q, err := readQuery(c, listing{path: "/office/citizens"})
 	if err != nil {
 		return err
 	}
@@ -76,11 +74,19 @@ func (p *Pages) citizen(c echo.Context, form *web.Form) (view objectView, err er
 			{Key: "reports.col.birth", Text: citizen.BirthMasked},
 			{Key: "reports.col.joined", Text: r.at(citizen.JoinedAt)},
 		},
-		Raw: raw(citizen),
+		Events: []event{{At: citizen.JoinedAt, Title: r.t("reports.col.joined"), Kind: "done"}},
+		Raw:    raw(citizen),
 	}
 	if citizen.Locked() && citizen.LockCase != nil {
 		view.Facts = append(view.Facts, fact{Key: "reports.col.case", Text: *citizen.LockCase, ID: true}, fact{Key: "reports.col.locked", Text: r.at(*citizen.LockedAt)})
 	}
+	for _, w := range wallets {
+		view.Events = append(view.Events, event{At: w.OpenedAt, Title: r.t("reports.event.wallet"), Text: w.Programme.NameIn(r.lang), Kind: "done"})
+	}
+	if citizen.LockedAt != nil {
+		view.Events = append(view.Events, event{At: *citizen.LockedAt, Title: r.t("reports.action.citizen.locked"), Kind: "danger"})
+	}
+	slices.SortStableFunc(view.Events, func(a, b event) int { return a.At.Compare(b.At) })
 	if may(c, "citizens.reveal") {
 		view.Reveal = &reveal{URL: "/office/citizens/" + id.String() + "/reveal"}
 	}

@@ -49,7 +49,7 @@ func (p *Pages) Dashboard(c echo.Context) error {
 		view.Empties = r.t("reports.dashboard.subsidy.unused")
 	default:
 		view.Short = d.DaysToEmpty < shortDays
-		view.Empties = r.t("reports.dashboard.subsidy.lasts", "days", d.DaysToEmpty, "pace", r.won(d.SubsidyPerDay))
+		view.Empties = r.t("reports.dashboard.subsidy.lasts", "days", r.count(int64(d.DaysToEmpty)).Text, "pace", r.won(d.SubsidyPerDay))
 	}
 	view.Yesterday = r.t("reports.dashboard.issued.yesterday", "amount", r.won(d.Days[len(d.Days)-2].Issued))
 	for _, day := range d.Days {

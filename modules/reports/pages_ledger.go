@@ -56,7 +56,7 @@ func (s *Service) owners(ctx context.Context, accounts []ledger.Account) (people
 // GET /office/ledger.
 func (p *Pages) Ledger(c echo.Context) error {
 	r, ctx := p.reader(c), c.Request().Context()
-	q, err := readQuery(c)
+	q, err := readQuery(c, listing{path: "/office/ledger"})
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (p *Pages) Account(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	q, err := readQuery(c)
+	q, err := readQuery(c, listing{path: accountURL(id)})
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,8 @@ func (p *Pages) Account(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	lines, err := p.service.Ledger.EntriesOf(ctx, id, q.Before, rowsEach+1)
+	before, _ := uuid.Parse(q.Past) // read and checked, or none
+	lines, err := p.service.Ledger.EntriesOf(ctx, id, before, rowsEach+1)
 	if err != nil {
 		return err
 	}
@@ -158,6 +159,7 @@ func (p *Pages) Account(c echo.Context) error {
 			{Key: "reports.col.state", Text: r.t("reports.account-state." + account.State)},
 			{Key: "reports.col.opened", Text: r.at(account.OpenedAt)},
 		},
+		Events: []event{{At: account.OpenedAt, Title: r.t("reports.col.opened"), Kind: "done"}},
 		Tables: []table{t}, Raw: raw(account),
 	}
 	if account.OwnerID != nil {
@@ -171,10 +173,7 @@ func (p *Pages) Account(c echo.Context) error {
 		}
 		view.Facts = append(view.Facts, owner)
 	}
-	if more {
-		last := lines[len(lines)-1].EntryID
-		view.More = q.page(accountURL(id), len(lines), true, last)
-	}
+	view.More = q.page(keysOf(lines, func(line ledger.Line) string { return line.EntryID.String() }), false, more)
 	return objectPage.Show(c, p.pages, view)
 }
 
@@ -212,7 +211,11 @@ func (p *Pages) Entry(c echo.Context) error {
 			{Key: "reports.col.amount", Text: r.won(e.Total())},
 			{Key: "reports.col.answered", Text: r.won(e.Answered)},
 		},
+		Events: []event{{At: e.At, Title: r.t("reports.entry-kind." + string(e.Kind)), Text: r.won(e.Total()), Kind: "done"}},
 		Tables: []table{own, later}, Raw: raw(e),
+	}
+	for _, moved := range later.Rows { // one transfer a line: entries that answer have one, but for payouts
+		view.Events = append(view.Events, event{At: moved.Cells[1].At, Title: moved.Cells[2].Text, Text: moved.Cells[5].Text, URL: moved.URL, Kind: "done"})
 	}
 	if e.Answers != uuid.Nil {
 		view.Facts = append(view.Facts, fact{Key: "reports.col.answers", Text: e.Answers.String(), URL: "/office/ledger/entries/" + e.Answers.String(), ID: true})

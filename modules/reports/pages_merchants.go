@@ -1,7 +1,6 @@
 package reports
 
 import (
-	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"jangteo/app/audit"
@@ -16,44 +15,64 @@ var merchantStates = []string{
 	string(merchants.Applied), string(merchants.Approved), string(merchants.Suspended), string(merchants.Closed),
 }
 
-// Merchants lists shops by name: GET /office/merchants.
+var merchantListing = listing{path: "/office/merchants", states: merchantStates, sorts: []string{"name", "state"}}
+
+// Merchants lists shops: GET /office/merchants.
 func (p *Pages) Merchants(c echo.Context) error {
+	q, list, before, after, err := p.merchants(c, rowsEach)
+	if err != nil {
+		return err
+	}
 	r := p.reader(c)
-	q, err := readQuery(c, merchantStates...)
-	if err != nil {
-		return err
+	t := table{Label: "reports.merchants.title", Empty: "reports.merchants.empty", Columns: []column{
+		{Key: "reports.col.merchant", Sort: "name"}, {Key: "reports.col.biz-no"}, {Key: "reports.col.trade"}, {Key: "reports.col.place"},
+		{Key: "reports.col.state", Sort: "state"},
+	}}
+	for _, m := range list {
+		address := "/office/merchants/" + m.ID.String()
+		t.Rows = append(t.Rows, row{URL: address, Cells: []cell{
+			to(m.Name, address), {Text: m.BizNo, ID: true}, text(m.TradeName()), text(m.Address), {Badge: r.merchantBadge(m.State)},
+		}})
 	}
-	f := merchants.Filter{Query: q.Text, State: merchants.State(q.State), Limit: rowsEach}
-	f.After = merchants.Cursor{Name: q.form.Optional("after", queryMost), ID: q.Before}
-	if err := q.form.Err(); err != nil {
-		return err
-	}
-	list, next, err := p.service.Merchants.Search(c.Request().Context(), f)
-	if err != nil {
-		return err
-	}
-	view := listView{
-		Title: "reports.merchants.title", Lead: "reports.merchants.lead",
+	keys := keysOf(list, func(m merchants.Merchant) string { return m.ID.String() })
+	return listPage.Show(c, p.pages, listView{
+		Title: "reports.merchants.title", Lead: "reports.merchants.lead", Sort: q.form.Value("sort"),
 		Filters: []filter{
 			{Name: "q", Label: "reports.merchants.search", Kind: "search", Value: q.Text},
 			{Name: "state", Label: "reports.filter.state", Kind: "select", Options: r.states("reports.merchant-state.", q.State, merchantStates)},
 		},
-		Table: table{Label: "reports.merchants.title", Empty: "reports.merchants.empty", Columns: []column{
-			{Key: "reports.col.merchant"}, {Key: "reports.col.biz-no"}, {Key: "reports.col.trade"}, {Key: "reports.col.place"}, {Key: "reports.col.state"},
-		}},
+		Table: q.sorted(t), Pager: q.page(keys, before, after), Downloads: q.downloads(r),
+	})
+}
+
+func (p *Pages) merchants(c echo.Context, limit int) (q query, list []merchants.Merchant, before, after bool, err error) {
+	if q, err = readQuery(c, merchantListing); err != nil {
+		return q, nil, false, false, err
 	}
+	if limit > rowsEach {
+		q = q.whole()
+	}
+	list, before, after, err = p.service.Merchants.Report(c.Request().Context(), merchants.ReportFilter{
+		Query: q.Text, State: merchants.State(q.State), Window: q.window(limit),
+	})
+	return q, list, before, after, err
+}
+
+// MerchantsCSV downloads what a search finds, without owners: GET /office/merchants.csv.
+func (p *Pages) MerchantsCSV(c echo.Context) error {
+	q, list, _, more, err := p.merchants(c, exportMost)
+	if err != nil {
+		return err
+	}
+	r := p.reader(c)
+	s := r.sheet("reports.merchants.title", "id", "merchant", "biz-no", "trade", "place", "large-seller", "state", "applied")
 	for _, m := range list {
-		address := "/office/merchants/" + m.ID.String()
-		view.Table.Rows = append(view.Table.Rows, row{URL: address, Cells: []cell{
-			to(m.Name, address), {Text: m.BizNo, ID: true}, text(m.TradeName()), text(m.Address), {Badge: r.merchantBadge(m.State)},
-		}})
+		s.rows = append(s.rows, []any{
+			m.ID.String(), m.Name, m.BizNo, m.TradeName(), m.Address, r.t(yes(m.YearlySalesOver3bn)),
+			r.t("reports.merchant-state." + string(m.State)), r.at(m.AppliedAt),
+		})
 	}
-	view.Pager = q.page("/office/merchants", len(list), false, uuid.Nil)
-	if next != nil {
-		view.Pager = q.page("/office/merchants", len(list), true, next.ID)
-		view.Pager.NextURL += "&after=" + escape(next.Name)
-	}
-	return listPage.Show(c, p.pages, view)
+	return p.download(c, q, "merchants", csvFile, s, more)
 }
 
 func (r reader) merchantBadge(state merchants.State) badge {

@@ -2,7 +2,6 @@ package reports
 
 import (
 	"context"
-	"net/http"
 	"regexp"
 	"strings"
 
@@ -21,37 +20,43 @@ var approvalForm = regexp.MustCompile(`^[0-9a-f]{8}$`)
 
 var paymentStates = []string{string(payments.Captured), string(payments.PartiallyCancelled), string(payments.Cancelled)}
 
+var paymentListing = listing{path: "/office/payments", states: paymentStates, sorts: []string{"-at", "amount"}}
+
 // Payments lists payments: GET /office/payments.
 func (p *Pages) Payments(c echo.Context) error {
 	r := p.reader(c)
-	q, err := readQuery(c, paymentStates...)
+	q, err := readQuery(c, paymentListing)
 	if err != nil {
 		return err
 	}
-	list, err := p.service.payments(c.Request().Context(), q, rowsEach+1)
+	q = q.bounded(p.today())
+	list, before, after, err := p.service.payments(c.Request().Context(), q, rowsEach)
 	if err != nil {
 		return err
 	}
-	more := len(list) > rowsEach
-	list = list[:min(len(list), rowsEach)]
-	view := listView{
-		Title: "reports.payments.title", Lead: "reports.payments.lead",
-		Filters: []filter{
-			{Name: "q", Label: "reports.payments.search", Kind: "search", Value: q.Text},
-			{Name: "from", Label: "reports.filter.from", Kind: "date", Value: q.From.String()},
-			{Name: "to", Label: "reports.filter.to", Kind: "date", Value: q.To.String()},
-			{Name: "state", Label: "reports.filter.state", Kind: "select", Options: r.states("reports.payment-state.", q.State, paymentStates)},
-		},
-		Table: r.paymentTable(list),
-		Downloads: []link{
-			{r.t("reports.download.csv"), q.with("/office/payments.csv")},
-			{r.t("reports.download.xlsx"), q.with("/office/payments.xlsx")},
-		},
+	keys := keysOf(list, func(pay payments.Payment) string { return pay.ID.String() })
+	return listPage.Show(c, p.pages, listView{
+		Title: "reports.payments.title", Lead: "reports.payments.lead", Sort: q.form.Value("sort"),
+		Filters: q.filters(r, "reports.payments.search", r.states("reports.payment-state.", q.State, paymentStates)),
+		Table:   q.sorted(r.paymentTable(list)), Pager: q.page(keys, before, after),
+		Downloads: append(q.downloads(r), link{r.t("reports.download.xlsx"), q.with("/office/payments.xlsx")}),
+	})
+}
+
+func (p *Pages) today() calendar.Day { return calendar.DayOf(p.service.Now()) }
+
+// filters are the fields of a list with a search, a time and states.
+func (q query) filters(r reader, search string, states []option) []filter {
+	return []filter{
+		{Name: "q", Label: search, Kind: "search", Value: q.Text},
+		{Name: "from", Label: "reports.filter.from", Kind: "date", Value: q.From.String()},
+		{Name: "to", Label: "reports.filter.to", Kind: "date", Value: q.To.String()},
+		{Name: "state", Label: "reports.filter.state", Kind: "select", Options: states},
 	}
-	if len(list) > 0 {
-		view.Pager = q.page("/office/payments", len(list), more, list[len(list)-1].ID)
-	}
-	return listPage.Show(c, p.pages, view)
+}
+
+func (q query) downloads(r reader) []link {
+	return []link{{r.t("reports.download.csv"), q.with(q.path + ".csv")}}
 }
 
 // states are the options of a select, with one for all.
@@ -65,15 +70,15 @@ func (r reader) states(prefix, value string, states []string) []option {
 
 // payments finds what a search asks for: an approval number, an id, or shops
 // by a part of their name.
-func (s *Service) payments(ctx context.Context, q query, limit int) ([]payments.Payment, error) {
-	f := payments.ReportFilter{From: q.From, To: q.To, State: payments.State(q.State), Before: q.Before, Limit: limit}
+func (s *Service) payments(ctx context.Context, q query, limit int) (list []payments.Payment, before, after bool, err error) {
+	f := payments.ReportFilter{From: q.From, To: q.To, State: payments.State(q.State), Window: q.window(limit)}
 	sought := strings.ToLower(q.Text)
 	if id, err := uuid.Parse(sought); err == nil && len(sought) == 36 {
 		found, err := s.Payments.Get(ctx, id)
 		if isUnknown(err) {
-			return nil, nil
+			return nil, false, false, nil
 		}
-		return []payments.Payment{found}, err
+		return []payments.Payment{found}, false, false, err
 	}
 	switch {
 	case sought == "":
@@ -82,7 +87,7 @@ func (s *Service) payments(ctx context.Context, q query, limit int) ([]payments.
 	default:
 		shops, _, err := s.Merchants.Search(ctx, merchants.Filter{Query: q.Text, Limit: 100})
 		if err != nil || len(shops) == 0 {
-			return nil, err
+			return nil, false, false, err
 		}
 		for _, shop := range shops {
 			f.Merchants = append(f.Merchants, shop.ID)
@@ -93,8 +98,8 @@ func (s *Service) payments(ctx context.Context, q query, limit int) ([]payments.
 
 func (r reader) paymentTable(list []payments.Payment) table {
 	t := table{Label: "reports.payments.title", Empty: "reports.payments.empty", Columns: []column{
-		{Key: "reports.col.approval"}, {Key: "reports.col.at"}, {Key: "reports.col.merchant"}, {Key: "reports.col.method"},
-		{Key: "reports.col.amount", Num: true}, {Key: "reports.col.cancelled", Num: true}, {Key: "reports.col.state"},
+		{Key: "reports.col.approval"}, {Key: "reports.col.at", Sort: "at"}, {Key: "reports.col.merchant"}, {Key: "reports.col.method"},
+		{Key: "reports.col.amount", Num: true, Sort: "amount"}, {Key: "reports.col.cancelled", Num: true}, {Key: "reports.col.state"},
 	}}
 	for _, pay := range list {
 		address := "/office/payments/" + pay.ID.String()
@@ -228,59 +233,31 @@ func (p *Pages) entryTable(c echo.Context, ids []uuid.UUID) (table, error) {
 	return t, err
 }
 
-// ExportCSV downloads what a search finds: GET /office/payments.csv.
-func (p *Pages) ExportCSV(c echo.Context) error {
-	return p.export(c, "payments.csv", "text/csv; charset=utf-8", writeCSV)
+// PaymentsCSV downloads what a search finds: GET /office/payments.csv.
+func (p *Pages) PaymentsCSV(c echo.Context) error {
+	return p.exportPayments(c, csvFile)
 }
 
-// ExportXLSX downloads what a search finds: GET /office/payments.xlsx.
-func (p *Pages) ExportXLSX(c echo.Context) error {
-	return p.export(c, "payments.xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", writeXLSX)
+// PaymentsXLSX downloads what a search finds: GET /office/payments.xlsx.
+func (p *Pages) PaymentsXLSX(c echo.Context) error {
+	return p.exportPayments(c, xlsxFile)
 }
 
-func (p *Pages) export(c echo.Context, name, kind string, write func(sheet) ([]byte, error)) error {
-	r, ctx := p.reader(c), c.Request().Context()
-	q, err := readQuery(c, paymentStates...)
+func (p *Pages) exportPayments(c echo.Context, as fileKind) error {
+	q, err := readQuery(c, paymentListing)
 	if err != nil {
 		return err
 	}
-	q.Before = uuid.Nil
-	list, err := p.service.payments(ctx, q, exportMost)
+	q = q.bounded(p.today()).whole()
+	list, _, more, err := p.service.payments(c.Request().Context(), q, exportMost)
 	if err != nil {
 		return err
 	}
-	if len(list) == exportMost {
-		return ErrTooMuch.With("most", exportMost-1)
-	}
-	body, err := write(r.paymentSheet(list))
-	if err != nil {
-		return err
-	}
-	err = p.service.record(ctx, audit.Change{
-		Action: "payments.exported", Object: "payments", ObjectID: name,
-		After: exported{q.Text, q.From, q.To, q.State, len(list)},
-	})
-	if err != nil {
-		return err
-	}
-	c.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="`+calendar.DayOf(p.service.Now()).String()+"-"+name+`"`)
-	return c.Blob(http.StatusOK, kind, body)
-}
-
-// exported is what the audit log keeps of a download.
-type exported struct {
-	Query string       `json:"query"`
-	From  calendar.Day `json:"from"`
-	To    calendar.Day `json:"to"`
-	State string       `json:"state"`
-	Rows  int          `json:"rows"`
+	return p.download(c, q, "payments", as, p.reader(c).paymentSheet(list), more)
 }
 
 func (r reader) paymentSheet(list []payments.Payment) sheet {
-	s := sheet{name: r.t("reports.payments.title")}
-	for _, key := range []string{"id", "approval", "at", "business-day", "merchant", "wallet", "method", "amount", "cancelled", "left", "state"} {
-		s.head = append(s.head, r.t("reports.col."+key))
-	}
+	s := r.sheet("reports.payments.title", "id", "approval", "at", "business-day", "merchant", "wallet", "method", "amount", "cancelled", "left", "state")
 	for _, pay := range list {
 		s.rows = append(s.rows, []any{
 			pay.ID.String(), pay.ApprovalNumber(), r.at(pay.At), pay.Day.String(), pay.MerchantName, pay.WalletID.String(),

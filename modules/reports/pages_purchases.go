@@ -15,49 +15,100 @@ import (
 
 var purchaseStates = []string{string(vouchers.Requested), string(vouchers.Pending), string(vouchers.Completed), string(vouchers.Failed)}
 
+var purchaseListing = listing{path: "/office/purchases", states: purchaseStates, sorts: []string{"-at", "amount"}}
+
 // Purchases lists purchases: GET /office/purchases.
 func (p *Pages) Purchases(c echo.Context) error {
-	r, ctx := p.reader(c), c.Request().Context()
-	q, err := readQuery(c, purchaseStates...)
+	q, list, before, after, err := p.purchases(c, rowsEach)
 	if err != nil {
 		return err
 	}
-	f := vouchers.PurchaseFilter{State: vouchers.State(q.State), Page: vouchers.Page{Before: q.Before, Limit: rowsEach + 1}}
-	if !q.From.IsZero() {
-		f.From = q.From.Start()
-	}
-	if !q.To.IsZero() {
-		f.To = q.To.Next().Start()
-	}
-	list, err := p.service.Vouchers.Purchases(ctx, f)
-	if err != nil {
-		return err
-	}
-	more := len(list) > rowsEach
-	list = list[:min(len(list), rowsEach)]
+	r := p.reader(c)
 	bought, err := p.purchaseTable(c, list)
 	if err != nil {
 		return err
 	}
-	view := listView{
-		Title: "reports.purchases.title", Lead: "reports.purchases.lead",
-		Filters: []filter{
-			{Name: "from", Label: "reports.filter.from", Kind: "date", Value: q.From.String()},
-			{Name: "to", Label: "reports.filter.to", Kind: "date", Value: q.To.String()},
-			{Name: "state", Label: "reports.filter.state", Kind: "select", Options: r.states("reports.purchase-state.", q.State, purchaseStates)},
-		},
-		Table: bought,
-	}
-	if len(list) > 0 {
-		view.Pager = q.page("/office/purchases", len(list), more, list[len(list)-1].ID)
-	}
-	return listPage.Show(c, p.pages, view)
+	keys := keysOf(list, func(b vouchers.Purchase) string { return b.ID.String() })
+	return listPage.Show(c, p.pages, listView{
+		Title: "reports.purchases.title", Lead: "reports.purchases.lead", Sort: q.form.Value("sort"),
+		Filters: q.filters(r, "reports.purchases.search", r.states("reports.purchase-state.", q.State, purchaseStates)),
+		Table:   q.sorted(bought), Pager: q.page(keys, before, after), Downloads: q.downloads(r),
+	})
 }
+
+// PurchasesCSV downloads what a search finds, without names: GET /office/purchases.csv.
+func (p *Pages) PurchasesCSV(c echo.Context) error {
+	q, list, _, more, err := p.purchases(c, exportMost)
+	if err != nil {
+		return err
+	}
+	programmes, err := p.programmeNames(c)
+	if err != nil {
+		return err
+	}
+	r := p.reader(c)
+	s := r.sheet("reports.purchases.title", "id", "number", "at", "programme", "wallet", "amount", "paid", "subsidy", "state", "settled")
+	for _, b := range list {
+		settled := ""
+		if b.SettledAt != nil {
+			settled = r.at(*b.SettledAt)
+		}
+		s.rows = append(s.rows, []any{
+			b.ID.String(), shortNumber(b.ID), r.at(b.RequestedAt), programmes[b.ProgrammeID], b.WalletID.String(),
+			int64(b.Amount), int64(b.Paid), int64(b.Subsidy), r.t("reports.purchase-state." + string(b.State)), settled,
+		})
+	}
+	return p.download(c, q, "purchases", csvFile, s, more)
+}
+
+// purchases finds what a search asks for: an id, the end of one, or a state in
+// the reader's words. A limit beyond a page takes the list from its beginning.
+func (p *Pages) purchases(c echo.Context, limit int) (q query, list []vouchers.Purchase, before, after bool, err error) {
+	if q, err = readQuery(c, purchaseListing); err != nil {
+		return q, nil, false, false, err
+	}
+	if q = q.bounded(p.today()); limit > rowsEach {
+		q = q.whole()
+	}
+	f := vouchers.PurchaseReport{State: vouchers.State(q.State), Window: q.window(limit)}
+	f.From, f.To = q.times()
+	sought := strings.ToLower(q.Text)
+	id, notID := uuid.Parse(sought)
+	switch {
+	case sought == "":
+	case notID == nil && len(sought) == 36:
+		f.Object = id
+	case approvalForm.MatchString(sought):
+		f.Number = sought
+	default:
+		state := p.reader(c).stateOf("reports.purchase-state.", purchaseStates, sought)
+		if state == "" || f.State != "" && f.State != vouchers.State(state) {
+			return q, nil, false, false, nil
+		}
+		f.State = vouchers.State(state)
+	}
+	list, before, after, err = p.service.Vouchers.ReportPurchases(c.Request().Context(), f)
+	return q, list, before, after, err
+}
+
+// stateOf finds the one state that somebody named.
+func (r reader) stateOf(prefix string, states []string, named string) string {
+	for _, state := range states {
+		if strings.EqualFold(named, r.t(prefix+state)) || named == state {
+			return state
+		}
+	}
+	return ""
+}
+
+// shortNumber is the end of an id, which people read to each other.
+func shortNumber(id uuid.UUID) string { return id.String()[28:] }
 
 func (p *Pages) purchaseTable(c echo.Context, list []vouchers.Purchase) (table, error) {
 	r, ctx := p.reader(c), c.Request().Context()
 	t := table{Label: "reports.purchases.title", Empty: "reports.purchases.empty", Columns: []column{
-		{Key: "reports.col.at"}, {Key: "reports.col.citizen"}, {Key: "reports.col.programme"}, {Key: "reports.col.amount", Num: true},
+		{Key: "reports.col.number"}, {Key: "reports.col.at", Sort: "at"}, {Key: "reports.col.citizen"}, {Key: "reports.col.programme"},
+		{Key: "reports.col.amount", Num: true, Sort: "amount"},
 		{Key: "reports.col.paid", Num: true}, {Key: "reports.col.subsidy", Num: true}, {Key: "reports.col.state"},
 	}}
 	people := make([]uuid.UUID, len(list))
@@ -72,7 +123,7 @@ func (p *Pages) purchaseTable(c echo.Context, list []vouchers.Purchase) (table, 
 	for _, b := range list {
 		address := "/office/purchases/" + b.ID.String()
 		t.Rows = append(t.Rows, row{URL: address, Cells: []cell{
-			{At: b.RequestedAt, URL: address}, text(names[b.CitizenID]), text(programmes[b.ProgrammeID]),
+			{Text: shortNumber(b.ID), URL: address, ID: true}, moment(b.RequestedAt), text(names[b.CitizenID]), text(programmes[b.ProgrammeID]),
 			r.sum(b.Amount), r.sum(b.Paid), r.sum(b.Subsidy), {Badge: r.purchaseBadge(b)},
 		}})
 	}
@@ -223,7 +274,7 @@ func (p *Pages) Programme(c echo.Context) error {
 			{Key: "reports.col.kind", Text: r.t("reports.programme-kind." + string(programme.Kind))},
 			{Key: "reports.col.opens", Text: r.at(programme.OpensAt)},
 		},
-		Raw: raw(programme),
+		Events: p.programmeEvents(r, programme), Raw: raw(programme),
 	}
 	if programme.ClosesAt != nil {
 		view.Facts = append(view.Facts, fact{Key: "reports.col.closes", Text: r.at(*programme.ClosesAt)})
@@ -238,6 +289,27 @@ func (p *Pages) Programme(c echo.Context) error {
 	}
 	view.Tables = append(view.Tables, changes)
 	return objectPage.Show(c, p.pages, view)
+}
+
+// programmeEvents are when buying begins and ends, and when policies take
+// effect, as far as that has come.
+func (p *Pages) programmeEvents(r reader, programme vouchers.Programme) []event {
+	events := []event{{At: programme.OpensAt, Title: r.t("reports.col.opens")}}
+	for _, policy := range programme.Policies {
+		events = append(events, event{
+			At: policy.EffectiveFrom, Title: r.t("reports.policy.version", "version", policy.Version), Text: policy.Clause + " · " + policy.Author,
+		})
+	}
+	if programme.ClosesAt != nil {
+		events = append(events, event{At: *programme.ClosesAt, Title: r.t("reports.col.closes")})
+	}
+	slices.SortStableFunc(events, func(a, b event) int { return a.At.Compare(b.At) })
+	for i := range events {
+		if !events[i].At.After(p.service.Now()) {
+			events[i].Kind = "done"
+		}
+	}
+	return events
 }
 
 func (p *Pages) policyTable(r reader, programme vouchers.Programme) table {
@@ -292,7 +364,7 @@ func (r reader) ruleTable(policy vouchers.Policy) table {
 		{"reports.policy.refund-used", percent(policy.RefundUsedBP)},
 		{"reports.policy.excluded", excluded},
 	} {
-		t.Rows = append(t.Rows, row{Cells: []cell{text(r.t(line[0])), text(line[1])}})
+		t.Rows = append(t.Rows, row{Cells: []cell{text(r.t(line[0])), {Text: line[1], Long: true}}})
 	}
 	return t
 }

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"context"
 	"net/url"
 	"strconv"
 	"strings"
@@ -32,13 +33,14 @@ func (p *Pages) settlements(c echo.Context, form *web.Form) (view listView, err 
 	}
 	r := p.reader(c)
 	view = listView{
-		Title: "reports.settlements.title", Lead: "reports.settlements.lead", Form: form,
+		Title: "reports.settlements.title", Lead: "reports.settlements.lead", Sort: q.form.Value("sort"), Form: form,
 		Filters: []filter{
 			{Name: "from", Label: "reports.settlements.day", Kind: "date", Value: q.From.String()},
 			{Name: "state", Label: "reports.filter.state", Kind: "select", Options: r.states("reports.settlement-state.", q.State, settlementStates())},
 		},
 	}
-	if q.From.IsZero() && q.State == "" {
+	view.Downloads = q.downloads(r)
+	if q.byDay {
 		err = p.closedDays(c, q, &view)
 	} else {
 		err = p.ofDay(c, q, &view)
@@ -70,8 +72,14 @@ func settlementStates() (states []string) {
 	return states
 }
 
-// readSettlementQuery reads the day from a post's own page, too, which has no query.
-func readSettlementQuery(c echo.Context) (query, error) { return readQuery(c, settlementStates()...) }
+// readSettlementQuery asks for the closed days, or for the settlements of a day
+// or in a state.
+func readSettlementQuery(c echo.Context) (query, error) {
+	return readQuery(c, listing{
+		path: "/office/settlements", states: settlementStates(), sorts: []string{"-day", "sales", "net"},
+		byDay: c.QueryParam("from") == "" && c.QueryParam("state") == "",
+	})
+}
 
 // settlementDone says what the form before this page did.
 func (r reader) settlementDone(c echo.Context) string {
@@ -97,19 +105,18 @@ func (r reader) settlementDone(c echo.Context) string {
 
 func (p *Pages) closedDays(c echo.Context, q query, view *listView) error {
 	r := p.reader(c)
-	before, _ := calendar.ParseDay(q.form.Value("until")) // what is no day begins with the latest
-	days, err := p.service.Settlement.Report(c.Request().Context(), before, rowsEach+1)
+	days, before, after, err := p.service.Settlement.Report(c.Request().Context(), q.window(rowsEach))
 	if err != nil {
 		return err
 	}
-	more := len(days) > rowsEach
-	days = days[:min(len(days), rowsEach)]
 	view.Table = table{Label: "reports.settlements.days", Empty: "reports.settlements.empty", Columns: []column{
-		{Key: "reports.col.business-day"}, {Key: "reports.col.settlements", Num: true}, {Key: "reports.col.sales", Num: true},
+		{Key: "reports.col.business-day", Sort: "day"}, {Key: "reports.col.settlements", Num: true}, {Key: "reports.col.sales", Num: true, Sort: "sales"},
 		{Key: "reports.col.cancelled", Num: true}, {Key: "reports.col.net", Num: true}, {Key: "reports.col.payout-day"}, {Key: "reports.col.states"}, {Key: "reports.col.closed"},
 	}}
+	var keys []string
 	for _, day := range days {
 		address := "/office/settlements?from=" + day.Day.Day.String()
+		keys = append(keys, day.Day.Day.String())
 		var states []string
 		for _, sum := range day.States {
 			states = append(states, r.t("reports.settlement-state."+string(sum.State))+" "+strconv.Itoa(sum.Count))
@@ -119,41 +126,61 @@ func (p *Pages) closedDays(c echo.Context, q query, view *listView) error {
 			r.day(day.PayoutDay), text(strings.Join(states, " · ")), moment(day.ClosedAt),
 		}})
 	}
-	view.Pager = q.page("/office/settlements", len(days), false, uuid.Nil)
-	if more {
-		view.Pager.NextURL = q.with("/office/settlements", "until", days[len(days)-1].Day.Day.String(), "seen", strconv.Itoa(view.Pager.Last))
-	}
+	view.Table, view.Pager = q.sorted(view.Table), q.page(keys, before, after)
 	return nil
 }
 
-func (p *Pages) ofDay(c echo.Context, q query, view *listView) (err error) {
-	f := settlement.Filter{Day: q.From, State: settlement.State(q.State), Limit: rowsEach}
-	if q.Before != uuid.Nil {
-		last, err := p.service.Settlement.Get(c.Request().Context(), q.Before)
-		if err != nil {
-			return err
-		}
-		f.Before = settlement.Cursor{Day: last.Day, ID: last.ID}
-	}
-	list, next, err := p.service.Settlement.List(c.Request().Context(), f)
+func (p *Pages) ofDay(c echo.Context, q query, view *listView) error {
+	list, before, after, err := p.service.settlementsOf(c.Request().Context(), q, rowsEach)
 	if err != nil {
 		return err
 	}
-	if view.Table, err = p.settlementTable(c, list); err != nil {
+	t, err := p.settlementTable(c, list)
+	view.Table = q.sorted(t)
+	view.Pager = q.page(keysOf(list, func(s settlement.Settlement) string { return s.ID.String() }), before, after)
+	return err
+}
+
+func (s *Service) settlementsOf(ctx context.Context, q query, limit int) ([]settlement.Settlement, bool, bool, error) {
+	return s.Settlement.ReportEach(ctx, settlement.ReportFilter{Day: q.From, State: settlement.State(q.State), Window: q.window(limit)})
+}
+
+// SettlementsCSV downloads settlements, of all days or as a search finds them:
+// GET /office/settlements.csv.
+func (p *Pages) SettlementsCSV(c echo.Context) error {
+	r, ctx := p.reader(c), c.Request().Context()
+	q, err := readSettlementQuery(c)
+	if err != nil {
 		return err
 	}
-	view.Pager = q.page("/office/settlements", len(list), false, uuid.Nil)
-	if next != nil {
-		view.Pager = q.page("/office/settlements", len(list), true, next.ID)
+	q = q.whole()
+	list, _, more, err := p.service.settlementsOf(ctx, q, exportMost)
+	if err != nil {
+		return err
 	}
-	return nil
+	shops := make([]uuid.UUID, len(list))
+	for i, each := range list {
+		shops[i] = each.MerchantID
+	}
+	names, err := p.service.Merchants.Names(ctx, shops)
+	if err != nil {
+		return err
+	}
+	s := r.sheet("reports.settlements.title", "id", "business-day", "merchant", "count", "sales", "cancelled", "carried", "net", "payout-day", "state")
+	for _, each := range list {
+		s.rows = append(s.rows, []any{
+			each.ID.String(), each.Day.String(), names[each.MerchantID], each.Payments, int64(each.Sales), int64(each.Cancellations),
+			int64(each.Carried), int64(each.Net), each.PayoutDay.String(), r.t("reports.settlement-state." + string(each.State)),
+		})
+	}
+	return p.download(c, q, "settlements", csvFile, s, more)
 }
 
 func (p *Pages) settlementTable(c echo.Context, list []settlement.Settlement) (table, error) {
 	r := p.reader(c)
 	t := table{Label: "reports.settlements.title", Empty: "reports.settlements.none", Columns: []column{
-		{Key: "reports.col.business-day"}, {Key: "reports.col.merchant"}, {Key: "reports.col.count", Num: true}, {Key: "reports.col.sales", Num: true},
-		{Key: "reports.col.cancelled", Num: true}, {Key: "reports.col.net", Num: true}, {Key: "reports.col.payout-day"}, {Key: "reports.col.state"},
+		{Key: "reports.col.business-day", Sort: "day"}, {Key: "reports.col.merchant"}, {Key: "reports.col.count", Num: true},
+		{Key: "reports.col.sales", Num: true, Sort: "sales"}, {Key: "reports.col.cancelled", Num: true}, {Key: "reports.col.net", Num: true, Sort: "net"}, {Key: "reports.col.payout-day"}, {Key: "reports.col.state"},
 	}}
 	shops := make([]uuid.UUID, len(list))
 	for i, s := range list {

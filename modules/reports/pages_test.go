@@ -3,6 +3,7 @@ package reports_test
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"html"
@@ -11,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +23,7 @@ import (
 	"jangteo/app/audit"
 	"jangteo/app/auth"
 	"jangteo/app/calendar"
+	"jangteo/app/db"
 	"jangteo/app/i18n"
 	"jangteo/app/live"
 	"jangteo/app/money"
@@ -177,12 +180,14 @@ func (o *office) serve() {
 	}, o.words, "test")
 	p := reports.NewPages(o.reports, pages)
 	for path, handler := range map[string]echo.HandlerFunc{
-		"/office": p.Dashboard, "/office/payments": p.Payments, "/office/payments.csv": p.ExportCSV, "/office/payments.xlsx": p.ExportXLSX,
+		"/office": p.Dashboard, "/office/payments": p.Payments, "/office/payments.csv": p.PaymentsCSV, "/office/payments.xlsx": p.PaymentsXLSX,
 		"/office/payments/{id}": p.Payment, "/office/purchases": p.Purchases, "/office/purchases/{id}": p.Purchase,
 		"/office/programmes": p.Programmes, "/office/programmes/{id}": p.Programme, "/office/merchants": p.Merchants, "/office/merchants/{id}": p.Merchant,
 		"/office/citizens": p.Citizens, "/office/citizens/{id}": p.Citizen, "/office/settlements": p.Settlements, "/office/settlements/{id}": p.Settlement,
 		"/office/ledger": p.Ledger, "/office/ledger/accounts/{id}": p.Account, "/office/ledger/entries/{id}": p.Entry,
-		"/office/audit": p.Audit, "/office/access": p.Access, "/office/verify": p.Verifications,
+		"/office/audit": p.Audit, "/office/audit/{id}": p.Change, "/office/access": p.Access,
+		"/office/purchases.csv": p.PurchasesCSV, "/office/merchants.csv": p.MerchantsCSV, "/office/settlements.csv": p.SettlementsCSV,
+		"/office/audit.csv": p.AuditCSV, "/office/access.csv": p.AccessCSV, "/office/verify": p.Verifications,
 	} {
 		r.Page(web.Route{Method: "GET", Path: path, Access: web.Staff, Class: web.Report}, handler)
 	}
@@ -471,5 +476,159 @@ func TestVerifyNamesWhatIsPlanted(t *testing.T) {
 	o.must(err)
 	if len(kept) != 2 || kept[0].Clean() || !kept[1].Clean() {
 		t.Errorf("kept %+v", kept)
+	}
+}
+
+var shownNumber = regexp.MustCompile(`class="id"><a class="clip" href="/office/payments/([0-9a-f-]{36})"`)
+
+// shown are the ids of the payments on a page, in its order.
+func (s screen) shown() (ids []string) {
+	for _, found := range shownNumber.FindAllStringSubmatch(s.body, -1) {
+		ids = append(ids, found[1])
+	}
+	return ids
+}
+
+// follow returns the address behind the link to the next or previous page.
+func (s screen) follow(rel string) string {
+	found := regexp.MustCompile(`rel="` + rel + `" href="([^"]+)"`).FindStringSubmatch(s.body)
+	if found == nil {
+		return ""
+	}
+	return html.UnescapeString(found[1])
+}
+
+func TestSortedPages(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	for i := range 60 { // with the first 61: two pages; amounts come in pairs
+		_, _, err := o.all.Payments.Pay(o.ctx, payments.PayInput{
+			Key: uuid.NewString(), CitizenID: o.citizen.ID, MerchantID: o.shop.ID, Amount: money.Amount(100 + i/2*7%30),
+		})
+		o.must(err)
+	}
+	everyone, _, _, err := o.all.Payments.Report(o.ctx, payments.ReportFilter{Window: db.Window{Limit: 100}})
+	o.must(err)
+	amounts := map[string]money.Amount{}
+	for _, pay := range everyone {
+		amounts[pay.ID.String()] = pay.Amount
+	}
+	for _, sort := range []string{"", "at", "-at", "amount", "-amount"} {
+		first := o.shows("/office/payments?sort="+sort, "1–50번째")
+		if first.follow("prev") != "" {
+			t.Errorf("%q: there is a page before the first", sort)
+		}
+		second := o.shows(first.follow("next"), "51–61번째")
+		if second.follow("next") != "" {
+			t.Errorf("%q: there is a page after the last", sort)
+		}
+		ids := append(first.shown(), second.shown()...)
+		if len(ids) != 61 || len(slices.Compact(slices.Sorted(slices.Values(ids)))) != 61 {
+			t.Errorf("%q: the pages show %d payments", sort, len(ids))
+		}
+		inOrder := slices.IsSortedFunc(ids, func(a, b string) int {
+			c := strings.Compare(a, b)
+			if strings.HasSuffix(sort, "amount") {
+				c = cmp.Or(cmp.Compare(amounts[a], amounts[b]), c)
+			}
+			if sort == "" || sort[0] == '-' {
+				c = -c
+			}
+			return c
+		})
+		if !inOrder {
+			t.Errorf("%q is not in order: %v", sort, ids)
+		}
+		back := o.shows(second.follow("prev"), "1–50번째")
+		if !slices.Equal(back.shown(), first.shown()) || back.follow("prev") != "" || back.follow("next") == "" {
+			t.Errorf("%q: the way back leads to %v, not %v", sort, back.shown(), first.shown())
+		}
+	}
+	for _, head := range []string{`aria-sort="descending"><a href="/office/payments?sort=amount"`, `<a href="/office/payments?sort=-at"`} {
+		if s := o.shows("/office/payments?sort=-amount"); !strings.Contains(s.body, head) {
+			t.Errorf("the head of the table has no %s", head)
+		}
+	}
+}
+
+func TestListsSortAndRefuse(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	day := calendar.DayOf(o.kit.Clock.Now()).String()
+	o.ask("POST", "/office/settlements/close", url.Values{"day": {day}, "confirm": {"yes"}}, "ko")
+	for _, address := range []string{
+		"purchases?sort=amount", "purchases?sort=-at", "merchants?sort=-name", "merchants?sort=state", "settlements?sort=-sales", "settlements?sort=day",
+		"settlements?sort=net&from=" + day, "audit?sort=at", "access?sort=-at", "settlements?before=" + day, "settlements?sort=sales&back=" + day,
+		"merchants?before=" + uuid.NewString(), "purchases?sort=amount&back=" + uuid.NewString(),
+	} {
+		o.shows("/office/" + address)
+	}
+	for _, address := range []string{
+		"payments?sort=id", "payments?sort=amount;drop", "payments?sort=--at", "merchants?sort=owner_sealed", "settlements?before=" + uuid.NewString(),
+		"settlements?state=paid&before=" + day, "purchases?back=1", "citizens?sort=name", "audit?q=%00", "audit/not-an-id", "audit/" + uuid.NewString(),
+	} {
+		if s := o.get("/office/" + address); s.status < 400 || s.status > 499 {
+			t.Errorf("%s answered %d", address, s.status)
+		}
+	}
+}
+
+func TestSearchingPurchasesAndTheLogs(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	id := o.purchase.ID.String()
+	for query, found := range map[string]bool{
+		"q=" + id: true, "q=" + id[28:]: true, "q=" + o.wallet.String(): true, "q=" + o.citizen.ID.String(): true, "q=" + url.QueryEscape("완료"): true,
+		"q=completed": true, "from=2026-11-18&to=2026-11-18": true, "q=" + uuid.NewString(): false, "q=00000000": false, "q=" + url.QueryEscape("실패"): false,
+		"q=nothing": false, "q=completed&state=failed": false, "from=2026-11-19": false, "to=2026-11-17": false,
+	} {
+		if s := o.shows("/office/purchases?" + query); strings.Contains(s.body, "/office/purchases/"+id) != found {
+			t.Errorf("purchases by %s: found is %v, want %v", query, !found, found)
+		}
+	}
+	o.get("/office/payments.csv")
+	for query, found := range map[string]bool{
+		"q=" + url.QueryEscape("결제 목록 내려"): true, "q=payments.exp": true, "q=" + url.QueryEscape("김주무"): true, "state=payments": true,
+		"q=" + url.QueryEscape("아무도"): false, "q=%25": false, "q=_": false, "state=staff": false, "from=2026-11-19": false,
+	} {
+		if s := o.shows("/office/audit?" + query); strings.Contains(s.text, "payments.csv") != found {
+			t.Errorf("changes by %s: found is %v, want %v", query, !found, found)
+		}
+	}
+	s := o.shows("/office/audit?q=payments.exported")
+	row := regexp.MustCompile(`/office/audit/[0-9a-f-]{36}`).FindString(s.body)
+	o.shows(row, "결제 목록 내려받기", "김주무", "payments.csv", `"ActorName": "김주무"`, "같은 대상의 변경 기록")
+}
+
+func TestEveryListIsDownloaded(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	day := calendar.DayOf(o.kit.Clock.Now()).String()
+	o.ask("POST", "/office/settlements/close", url.Values{"day": {day}, "confirm": {"yes"}}, "ko")
+	o.ask("POST", "/office/citizens/"+o.citizen.ID.String()+"/reveal", url.Values{"reason": {"민원 2026-15 확인"}}, "ko")
+	for _, c := range []struct{ of, holds string }{
+		{"purchases", o.purchase.ID.String()}, {"merchants", "124-81-00998"}, {"settlements", "10000"}, {"audit", "영업일 마감"}, {"access", "민원 2026-15 확인"},
+	} {
+		file := o.get("/office/" + c.of + ".csv?to=2026-12-31").body
+		if c.of == "settlements" || c.of == "merchants" {
+			file = o.get("/office/" + c.of + ".csv").body
+		}
+		if !strings.HasPrefix(file, "\ufeff") || !strings.Contains(file, c.holds) || strings.Count(file, "\r\n") < 2 {
+			t.Errorf("%s.csv is %q", c.of, file)
+		}
+		for _, secret := range []string{o.phone, "홍길동", "홍길순", "12345678901234"} {
+			if strings.Contains(file, secret) {
+				t.Errorf("%s.csv shows %s", c.of, secret)
+			}
+		}
+		if missing.MatchString(file) {
+			t.Errorf("%s.csv shows %s", c.of, missing.FindString(file))
+		}
+		changes, err := o.kit.Audit.Changes(o.ctx, audit.Filter{Object: c.of})
+		o.must(err)
+		if len(changes) == 0 || changes[0].Action != c.of+".exported" {
+			t.Errorf("the audit log does not tell of %s.csv: %+v", c.of, changes)
+		}
+		o.shows("/office/audit?state=" + c.of)
 	}
 }

@@ -88,7 +88,7 @@ type answer struct {
 	Errors     []struct{ Field, Reason string }
 	Params     struct {
 		Rule, Clause, Reason string
-		Version              int
+		Version              int `json:"policy_version"`
 		Remaining            *int64
 	}
 }

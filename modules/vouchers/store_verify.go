@@ -35,13 +35,13 @@ func (s store) verify(ctx context.Context) (list []ledger.Difference, err error)
 }
 
 // claims lists what purchases say of their entries, in the order of the entries' ids.
-func (s store) claims(ctx context.Context, after uuid.UUID, limit int) (list []claim, err error) {
+func (s store) claims(ctx context.Context, after uuid.UUID, limit int) (list []ledger.Claim, err error) {
 	rows, err := s.db.SQL(ctx).QueryContext(ctx, fmt.Sprintf(`
 		SELECT * FROM (
-			(SELECT reserve_entry_id AS entry_id, id, '%[1]s', subsidy, '%[4]s'::uuid FROM vouchers.purchases
+			(SELECT reserve_entry_id AS entry_id, 'purchase ' || id, '%[1]s', subsidy, '%[4]s'::uuid FROM vouchers.purchases
 			 WHERE tenant_id = $1 AND reserve_entry_id > $2 ORDER BY reserve_entry_id LIMIT $3)
 			UNION ALL
-			(SELECT settle_entry_id, id, CASE state WHEN 'completed' THEN '%[2]s' ELSE '%[3]s' END,
+			(SELECT settle_entry_id, 'purchase ' || id, CASE state WHEN 'completed' THEN '%[2]s' ELSE '%[3]s' END,
 				CASE state WHEN 'completed' THEN amount ELSE subsidy END, coalesce(reserve_entry_id, '%[4]s') FROM vouchers.purchases
 			 WHERE tenant_id = $1 AND settle_entry_id > $2 ORDER BY settle_entry_id LIMIT $3)
 		) c ORDER BY entry_id LIMIT $3`, ledger.PurchaseReserved, ledger.PurchaseCompleted, ledger.PurchaseReleased, uuid.Nil),
@@ -51,8 +51,8 @@ func (s store) claims(ctx context.Context, after uuid.UUID, limit int) (list []c
 	}
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
-		var c claim
-		if err := rows.Scan(&c.EntryID, &c.PurchaseID, &c.Kind, &c.Amount, &c.Answers); err != nil {
+		var c ledger.Claim
+		if err := rows.Scan(&c.EntryID, &c.Object, &c.Kind, &c.Amount, &c.Answers); err != nil {
 			return nil, err
 		}
 		list = append(list, c)
