@@ -71,7 +71,7 @@ unit-test: bin/testdb
 
 browser-test: bin/testdb
 	@echo browser tests
-	@bin/testdb go test -timeout 10m $(BROWSER_TESTS)
+	@bin/testdb go test -timeout 20m $(BROWSER_TESTS)
 
 bin/testdb: FORCE
 	@go build -o $@ ./app/testkit/testdb

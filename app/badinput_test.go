@@ -144,6 +144,7 @@ func TestBadInput(t *testing.T) {
 			who = owner
 		case "":
 			who = h.client(t)
+		default:
 		}
 		path := strings.NewReplacer("{tenant}", "11560", "{id}", payment).Replace(r.Path)
 		send := func(body string, headers ...string) answer {

@@ -235,12 +235,15 @@ func (h *house) clean(t testing.TB) {
 // await waits until it holds.
 func await(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if holds() {
-			return
+	tick, end := time.NewTicker(10*time.Millisecond), time.After(15*time.Second)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-end:
+			t.Fatalf("waited in vain: %s", what)
 		}
 	}
-	t.Fatalf("waited in vain: %s", what)
 }
 
 // lines keeps what the program logged.
@@ -284,6 +287,7 @@ var (
 )
 
 func (h *house) client(t testing.TB) *client {
+	t.Helper()
 	return &client{t: t, h: h, http: &http.Client{Transport: h.transport, Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse
 	}}}

@@ -27,7 +27,6 @@ const goldenRoutes = "testdata/routes.golden"
 // someone is a person who is signed in, as a browser or an app would be.
 type someone struct {
 	kind    auth.Kind
-	where   tenant.ID
 	headers []string
 }
 

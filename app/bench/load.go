@@ -151,6 +151,7 @@ func (c *client) act(w *World, s Scenario, who caller) error {
 		}
 		_, err = c.send("POST", "/api/v1/tenants/"+who.tenant.String()+"/payments/"+id+"/cancellations", who.token, "{}")
 		return err
+	case Read:
 	case Mixed:
 		if mathrand.IntN(5) == 0 {
 			_, err := c.pay(w.shopFor(Pay, who.tenant), who)
@@ -187,7 +188,8 @@ func (c *client) pay(shop uuid.UUID, who caller) (id string, err error) {
 }
 
 func (c *client) send(method, path, token, body string) (string, error) {
-	b := append(c.buf[:0], method...)
+	b := c.buf[:0]
+	b = append(b, method...)
 	b = append(b, ' ')
 	b = append(b, path...)
 	b = append(b, " HTTP/1.1\r\nHost: "...)

@@ -17,7 +17,7 @@ var clientCounts = []int{8, 16, 32}
 // script and the simple update, each at its best number of clients.
 func Pgbench(ctx context.Context, bin, url string, length time.Duration) (tpcb, simple float64, err error) {
 	program := filepath.Join(bin, "pgbench")
-	if out, err := exec.CommandContext(ctx, program, "-i", "-q", "-s", "50", url).CombinedOutput(); err != nil { //nolint:gosec // our own arguments
+	if out, err := exec.CommandContext(ctx, program, "-i", "-q", "-s", "50", url).CombinedOutput(); err != nil {
 		return 0, 0, fmt.Errorf("pgbench -i: %w: %s", err, out)
 	}
 	for _, clients := range clientCounts {
@@ -35,7 +35,7 @@ func Pgbench(ctx context.Context, bin, url string, length time.Duration) (tpcb, 
 var tps = regexp.MustCompile(`tps = ([0-9.]+)`)
 
 func pgbench(ctx context.Context, program, url, script string, clients int, length time.Duration) (float64, error) {
-	out, err := exec.CommandContext(ctx, program, "-n", "-M", "prepared", "-b", script, "-c", strconv.Itoa(clients), "-j", "2", //nolint:gosec // our own arguments
+	out, err := exec.CommandContext(ctx, program, "-n", "-M", "prepared", "-b", script, "-c", strconv.Itoa(clients), "-j", "2",
 		"-T", strconv.Itoa(max(1, int(length.Seconds()))), url).CombinedOutput()
 	if err != nil {
 		return 0, fmt.Errorf("pgbench -b %s: %w: %s", script, err, out)

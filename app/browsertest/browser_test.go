@@ -54,7 +54,7 @@ func withBrowser(run func() int) int {
 	)...)
 	defer stop()
 	var end context.CancelFunc
-	browser, end = chromedp.NewContext(allocator)
+	browser, end = chromedp.NewContext(allocator) //nolint:fatcontext // the one browser of all tests
 	defer end()
 	if err := chromedp.Do(browser); err != nil {
 		fmt.Fprintln(os.Stderr, "Chromium does not start:", err)
@@ -91,7 +91,7 @@ func (h *house) open(t *testing.T, who string, width int) *screen {
 	var end context.CancelFunc
 	s.ctx, end = chromedp.NewContext(browser, chromedp.WithNewBrowserContext(), chromedp.WithListener(s.heard))
 	t.Cleanup(end)
-	must(t, chromedp.Do(s.ctx)) // the window lives as long as the context of its first step
+	must(t, chromedp.Do(s.ctx))                                                                          // the window lives as long as the context of its first step
 	call(s, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}) // as if no other window were open
 	s.do(s.size(width))
 	return s
@@ -111,7 +111,7 @@ func (s *screen) heard(event any) {
 			return
 		}
 		for _, arg := range e.Args {
-			said += string(arg.Value) + arg.Description + " "
+			said += string(arg.Value) + arg.Description + " " //nolint:perfsprint // a handful of words
 		}
 	case *log.EventEntryAdded:
 		if e.Entry.Level != log.EntryLevelError && e.Entry.Level != log.EntryLevelWarning {

@@ -37,7 +37,7 @@ func TestTheStory(t *testing.T) {
 			signInOffice(office)
 			closeTheDay(h, office)
 			shopIsPaid(h, shop)
-			officeSeesEverything(h, office)
+			officeSeesEverything(office)
 			h.clean(t)
 		})
 	}
@@ -304,7 +304,7 @@ func payoutDay(*house) string {
 	return calendar.NextBusiness(calendar.DayOf(clock.System()), 1).Long("ko")
 }
 
-func officeSeesEverything(h *house, s *screen) {
+func officeSeesEverything(s *screen) {
 	s.t.Helper()
 	s.goTo("/office")
 	s.sees("100,000원", "12,500원", "2,500원", money.Amount(budget-10_000).Won())

@@ -218,7 +218,7 @@ func startBenchServer(ctx context.Context, url string) (*exec.Cmd, string, error
 	if err != nil {
 		return nil, "", err
 	}
-	cmd := exec.CommandContext(ctx, self, "bench-server") //nolint:gosec // ourselves
+	cmd := exec.CommandContext(ctx, self, "bench-server")
 	cmd.Env = append(os.Environ(), "JANGTEO_DATABASE_URL="+url, "JANGTEO_SECRETS_MASTER_KEY="+benchKey, "JANGTEO_BANK_INSTITUTION="+demoInstitution)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

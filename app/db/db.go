@@ -46,7 +46,7 @@ type Options struct {
 	// Patience bounds how long a caller waits for a connection and its first
 	// words; 0 means 1.5 s, so that a database that is gone is told within two.
 	Patience time.Duration
-	Name           string
+	Name     string
 }
 
 // DB is a pool of connections with one role.

@@ -127,7 +127,7 @@ func (p *Pages) Audit(c echo.Context) error {
 	}
 	r := p.reader(c)
 	keys := keysOf(list, func(change audit.Record) string { return change.ID.String() })
-	filters := q.filters(r, "reports.audit.search", r.states("reports.object.", q.State, auditObjects))
+	filters := q.filters("reports.audit.search", r.states("reports.object.", q.State, auditObjects))
 	filters[3].Label = "reports.audit.object"
 	return listPage.Show(c, p.pages, listView{
 		Title: "reports.audit.title", Lead: "reports.audit.lead", Sort: q.form.Value("sort"), Filters: filters,
@@ -234,7 +234,7 @@ func (p *Pages) Access(c echo.Context) error {
 	keys := keysOf(list, func(look audit.Look) string { return look.ID.String() })
 	return listPage.Show(c, p.pages, listView{
 		Title: "reports.access.title", Lead: "reports.access.lead", Sort: q.form.Value("sort"),
-		Filters: q.filters(r, "reports.access.search", nil)[:3],
+		Filters: q.filters("reports.access.search", nil)[:3],
 		Table:   q.sorted(r.lookTable(list, true)), Pager: q.page(keys, before, after), Downloads: q.downloads(r),
 	})
 }

@@ -37,7 +37,7 @@ func (p *Pages) Payments(c echo.Context) error {
 	keys := keysOf(list, func(pay payments.Payment) string { return pay.ID.String() })
 	return listPage.Show(c, p.pages, listView{
 		Title: "reports.payments.title", Lead: "reports.payments.lead", Sort: q.form.Value("sort"),
-		Filters: q.filters(r, "reports.payments.search", r.states("reports.payment-state.", q.State, paymentStates)),
+		Filters: q.filters("reports.payments.search", r.states("reports.payment-state.", q.State, paymentStates)),
 		Table:   q.sorted(r.paymentTable(list)), Pager: q.page(keys, before, after),
 		Downloads: append(q.downloads(r), link{r.t("reports.download.xlsx"), q.with("/office/payments.xlsx")}),
 	})
@@ -46,7 +46,7 @@ func (p *Pages) Payments(c echo.Context) error {
 func (p *Pages) today() calendar.Day { return calendar.DayOf(p.service.Now()) }
 
 // filters are the fields of a list with a search, a time and states.
-func (q query) filters(r reader, search string, states []option) []filter {
+func (q query) filters(search string, states []option) []filter {
 	return []filter{
 		{Name: "q", Label: search, Kind: "search", Value: q.Text},
 		{Name: "from", Label: "reports.filter.from", Kind: "date", Value: q.From.String()},

@@ -31,7 +31,7 @@ func (p *Pages) Purchases(c echo.Context) error {
 	keys := keysOf(list, func(b vouchers.Purchase) string { return b.ID.String() })
 	return listPage.Show(c, p.pages, listView{
 		Title: "reports.purchases.title", Lead: "reports.purchases.lead", Sort: q.form.Value("sort"),
-		Filters: q.filters(r, "reports.purchases.search", r.states("reports.purchase-state.", q.State, purchaseStates)),
+		Filters: q.filters("reports.purchases.search", r.states("reports.purchase-state.", q.State, purchaseStates)),
 		Table:   q.sorted(bought), Pager: q.page(keys, before, after), Downloads: q.downloads(r),
 	})
 }

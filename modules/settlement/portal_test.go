@@ -352,7 +352,7 @@ func TestASaleIsSeenWithoutReloading(t *testing.T) {
 	t.Parallel()
 	p := openPortal(t)
 	p.signIn()
-	request, err := http.NewRequestWithContext(p.ctx, "GET", p.server.URL+"/shop/live", nil)
+	request, err := http.NewRequestWithContext(p.ctx, http.MethodGet, p.server.URL+"/shop/live", nil)
 	must(t, err)
 	request.Header.Set("Accept", "text/event-stream")
 	answer, err := p.client.Do(request)
