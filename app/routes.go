@@ -58,7 +58,7 @@ func (a *App) cookie(name string) string {
 	return name
 }
 
-// api is the contract of DESIGN's public API, line by line.
+// api is the contract that clients are built against, line by line.
 func (a *App) api() {
 	r := a.Router
 	var (

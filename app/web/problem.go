@@ -57,7 +57,7 @@ type Problem struct {
 	Errors     []FieldProblem `json:"errors,omitempty" doc:"What is wrong with which field"`
 	Params     map[string]any `json:"params,omitempty" doc:"What the detail speaks of: limit, rule, clause and so on"`
 
-	// Of an ended session (SESSIONS: the envelope).
+	// Of an ended session.
 	EndedAt          any    `json:"ended_at,omitempty" doc:"When the session ended, RFC 3339"`
 	Initiator        any    `json:"initiator,omitempty" doc:"user, system, admin or policy"`
 	SecurityIncident any    `json:"security_incident,omitempty"`

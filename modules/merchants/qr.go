@@ -14,7 +14,7 @@ import (
 	"jangteo/app/tenant"
 )
 
-// dynamicFor is how long a dynamic code is good (FIELD: 3 minutes, official).
+// dynamicFor is how long a dynamic code is good (three minutes, as operators publish it).
 const dynamicFor = 3 * time.Minute
 
 // ids stand in codes as 26 characters, which keeps the picture coarse enough

@@ -49,7 +49,7 @@ type PayInput struct {
 }
 
 // AmountMax bounds one payment, whatever a policy allows: the most that a
-// citizen may hold nationally (FIELD: national ceilings since 2025-06).
+// citizen may hold nationally (national ceiling since June 2025, as the press has it).
 const AmountMax money.Amount = 2_000_000
 
 func (in PayInput) validate() error {

@@ -238,7 +238,7 @@ func TestAPIRefusesBadInput(t *testing.T) {
 	w.untouched(b)
 }
 
-// Rules of FIELD.md: an unused lot within seven days in full; the rest once the
+// The rules of the act and the standard terms: an unused lot within seven days in full; the rest once the
 // ordinance's share, or four fifths of a small lot, is used; never the subsidy.
 func TestRefundQuote(t *testing.T) {
 	t.Parallel()

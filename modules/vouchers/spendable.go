@@ -95,7 +95,7 @@ func (s *Service) forgetAfterCommit(ctx context.Context, citizen uuid.UUID) {
 }
 
 // Spendable tells a payment what it must know of a citizen's wallet. Without a
-// wallet (uuid.Nil) it is the one that FIELD.md's order names: allowances before
+// wallet (uuid.Nil) it is the one that the order of spending names: allowances before
 // bought voucher, and what expires first; an empty one only if all are empty.
 // It refuses with ErrWalletUnknown, another citizen's or municipality's wallet
 // included, and ErrWalletExpired.
