@@ -39,7 +39,7 @@ demo: postgres build
 	@exec ./bin/jangteo demo $(ARGS)
 
 build:
-	@go build -trimpath -o bin/jangteo .
+	@go build -o bin/jangteo .
 
 test: machine lint unit-test browser-test
 
