@@ -11,5 +11,4 @@ var (
 	ErrEntryUnknown        = fault.Declare(fault.NotFound, "entry-unknown")
 	ErrEntryExists         = fault.Declare(fault.Conflict, "entry-exists")
 	ErrAnsweredInFull      = fault.Declare(fault.Conflict, "entry-answered-in-full")
-	ErrDayNotOver          = fault.Declare(fault.Conflict, "business-day-already-closed")
 )

@@ -10,6 +10,7 @@ import (
 	"jangteo/app/calendar"
 	"jangteo/app/money"
 	"jangteo/app/tenant"
+	"jangteo/app/uuidv7"
 	"jangteo/modules/banking"
 	"jangteo/modules/ledger"
 )
@@ -100,18 +101,18 @@ func (i *importing) add(ctx context.Context, one PastPurchase) error {
 		return err
 	}
 	settled := one.At.Add(time.Second)
-	settle := idAt(settled)
+	settle := uuidv7.At(settled)
 	p := Purchase{
 		TenantID: tenant.From(ctx), ID: one.ID, CitizenID: one.CitizenID, WalletID: w.ID, ProgrammeID: one.ProgrammeID,
 		PolicyVersion: policy.Version, Clause: policy.Clause, Amount: one.Amount, State: Completed,
 		BankAccountID: &one.BankAccountID, SettleEntry: &settle, RequestedAt: one.At, SettledAt: &settled,
 	}
 	if p.ID == uuid.Nil {
-		p.ID = idAt(one.At)
+		p.ID = uuidv7.At(one.At)
 	}
 	p.Paid, p.Subsidy = policy.Price(one.Amount)
 	if p.Subsidy > 0 {
-		reserve := idAt(one.At)
+		reserve := uuidv7.At(one.At)
 		p.ReserveEntry = &reserve
 		i.entries = append(i.entries, reservation(p, i.house))
 	}
@@ -212,14 +213,4 @@ func (s *Service) walletsFor(ctx context.Context, past []PastPurchase) (map[wall
 		s.forgetAfterCommit(ctx, one.CitizenID)
 	}
 	return wallets, s.store.insertWallets(ctx, opened)
-}
-
-// idAt makes an id that sorts by a moment of the past.
-func idAt(at time.Time) uuid.UUID {
-	id := uuid.Must(uuid.NewV7())
-	ms := at.UnixMilli()
-	for i := range 6 {
-		id[i] = byte(ms >> (40 - 8*i))
-	}
-	return id
 }
