@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"hash/maphash"
+	"maps"
 	"sync"
 	"time"
 
@@ -180,7 +181,7 @@ func (l *Lane) book(batch []*waiting) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), bookWithin)
 	defer cancel()
-	outcomes, err := l.store.book(ctx, batch)
+	outcomes, err := l.ask(ctx, batch)
 	if err == nil {
 		for _, w := range batch {
 			w.done <- outcomes[w.ID].answer(w)
@@ -192,13 +193,35 @@ func (l *Lane) book(batch []*waiting) {
 	}
 }
 
+// ask books a batch, and asks once more for what was refused: while the
+// statement waited for a wallet, another server may have booked the same key,
+// which the statement's view of the keys is too old to show.
+func (l *Lane) ask(ctx context.Context, batch []*waiting) (map[uuid.UUID]booked, error) {
+	outcomes, err := l.store.book(ctx, batch)
+	if err != nil {
+		return nil, err
+	}
+	var refused []*waiting
+	for _, w := range batch {
+		if b := outcomes[w.ID]; !b.taken && !b.known && b.state != "" {
+			refused = append(refused, w)
+		}
+	}
+	if len(refused) == 0 {
+		return outcomes, nil
+	}
+	again, err := l.store.book(ctx, refused)
+	maps.Copy(outcomes, again)
+	return outcomes, err
+}
+
 // alone books one order of a failed batch. The row locks of a statement whose
 // connection was lost hold this one back until it is known what became of it.
 func (l *Lane) alone(w *waiting, cause error) answer {
 	ctx, cancel := context.WithTimeout(context.Background(), bookWithin)
 	defer cancel()
 	for attempt := range 4 {
-		outcomes, err := l.store.book(ctx, []*waiting{w})
+		outcomes, err := l.ask(ctx, []*waiting{w})
 		if err == nil {
 			return outcomes[w.ID].answer(w)
 		}

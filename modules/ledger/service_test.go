@@ -207,6 +207,47 @@ func TestPost(t *testing.T) {
 	})
 }
 
+// A wallet that one payment empties: whoever sends its key at once through
+// another server hears of that payment, and never that too little is left or
+// that the day's limit is reached.
+func TestPostTellsTheSameOnTwoServersThoughTheWalletIsEmptyNow(t *testing.T) {
+	t.Parallel()
+	ctx, b := setup(t, 0)
+	lane := ledger.NewLane(b.kit.Lane, b.kit.Clock.Now, ledger.LaneOptions{Kind: ledger.Payment, Topic: "test.paid", Record: "SELECT 1"})
+	defer lane.Close()
+	servers := []*ledger.Service{b.Service, ledger.New(b.kit.DB, lane, b.kit.Clock.Now)}
+	for round := range 60 {
+		_, err := b.PostTx(ctx, entry(ledger.Funding, b.house.Fund, b.wallet, 300))
+		must(t, err)
+		var all sync.WaitGroup
+		var fresh, other atomic.Int32
+		for i := range 4 {
+			all.Go(func() {
+				o := b.order(t, fmt.Sprint("round-", round), 300)
+				if i == 3 {
+					o = b.order(t, fmt.Sprint("round-", round), 299) // the same key for another amount
+				}
+				switch out, err := servers[i%2].Post(ctx, o); {
+				case err == nil && !out.Replayed:
+					fresh.Add(1)
+					if i == 3 {
+						other.Add(1)
+					}
+				case err != nil && !errors.Is(err, idem.ErrKeyReused):
+					t.Errorf("round %d: %v", round, err)
+				}
+			})
+		}
+		all.Wait()
+		equal(t, fresh.Load(), 1)
+		if other.Load() == 1 {
+			_, err := b.PostTx(ctx, entry(ledger.Correction, b.wallet, b.house.Fund, 1))
+			must(t, err)
+		}
+	}
+	b.sound(t, ctx)
+}
+
 func TestPostTx(t *testing.T) {
 	t.Parallel()
 
