@@ -100,6 +100,12 @@ type Scanned struct {
 // Scan reads a code and looks the shop up. It answers ErrQRInvalid, ErrQRExpired
 // (its time is over, or it was used), ErrUnknown or ErrNotAccepting.
 func (s *Service) Scan(ctx context.Context, payload string) (Scanned, error) {
+	return s.ScanAgain(ctx, payload, uuid.Nil)
+}
+
+// ScanAgain is Scan for somebody who may have taken the code before: it is
+// still good for its taker.
+func (s *Service) ScanAgain(ctx context.Context, payload string, taker uuid.UUID) (Scanned, error) {
 	code, err := emvco.Decode(payload)
 	if err != nil {
 		return Scanned{}, ErrQRInvalid.Because(err)
@@ -125,12 +131,12 @@ func (s *Service) Scan(ctx context.Context, payload string) (Scanned, error) {
 	if err != nil {
 		return Scanned{}, ErrQRInvalid
 	}
-	return found, s.checkCode(ctx, found)
+	return found, s.checkCode(ctx, found, taker)
 }
 
 // checkCode holds a dynamic code against what the shop asked for: the picture
 // is only a claim.
-func (s *Service) checkCode(ctx context.Context, found Scanned) error {
+func (s *Service) checkCode(ctx context.Context, found Scanned, taker uuid.UUID) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
 		r, err := s.store.code(ctx, found.CodeID)
 		switch {
@@ -138,7 +144,7 @@ func (s *Service) checkCode(ctx context.Context, found Scanned) error {
 			return err
 		case r.MerchantID != found.Merchant.ID, r.Amount != found.Amount:
 			return ErrQRInvalid
-		case r.UsedBy != nil, !s.now().Before(r.ExpiresAt):
+		case r.UsedBy != nil && *r.UsedBy != taker, !s.now().Before(r.ExpiresAt):
 			return ErrQRExpired
 		}
 		return nil
@@ -151,13 +157,13 @@ func (s *Service) FromQR(ctx context.Context, payload string) (tenant.ID, uuid.U
 	return found.Tenant, found.Merchant.ID, found.Amount, err
 }
 
-// UseCode takes a dynamic code for one payment, or answers ErrQRExpired when
-// another payment has it. The same payment may take it again.
-func (s *Service) UseCode(ctx context.Context, code, payment uuid.UUID) error {
-	return s.db.Tx(ctx, func(ctx context.Context) error { return s.store.useCode(ctx, code, payment, s.now()) })
+// UseCode takes a dynamic code, or answers ErrQRExpired when another has it.
+// The taker is one press of the pay button, whose retries may take it again.
+func (s *Service) UseCode(ctx context.Context, code, taker uuid.UUID) error {
+	return s.db.Tx(ctx, func(ctx context.Context) error { return s.store.useCode(ctx, code, taker, s.now()) })
 }
 
 // FreeCode gives a code back whose payment was refused.
-func (s *Service) FreeCode(ctx context.Context, code, payment uuid.UUID) error {
-	return s.db.Tx(ctx, func(ctx context.Context) error { return s.store.freeCode(ctx, code, payment) })
+func (s *Service) FreeCode(ctx context.Context, code, taker uuid.UUID) error {
+	return s.db.Tx(ctx, func(ctx context.Context) error { return s.store.freeCode(ctx, code, taker) })
 }

@@ -44,16 +44,16 @@ func (s store) code(ctx context.Context, id uuid.UUID) (r codeRow, err error) {
 	return r, err
 }
 
-func (s store) useCode(ctx context.Context, id, payment uuid.UUID, at time.Time) error {
+func (s store) useCode(ctx context.Context, id, taker uuid.UUID, at time.Time) error {
 	tx := s.db.In(ctx).Exec(`UPDATE merchants.dynamic_codes SET used_by = ?, used_at = ?
-		WHERE tenant_id = ? AND id = ? AND (used_by IS NULL OR used_by = ?)`, payment, at, tenant.From(ctx), id, payment)
+		WHERE tenant_id = ? AND id = ? AND (used_by IS NULL OR used_by = ?)`, taker, at, tenant.From(ctx), id, taker)
 	if tx.Error == nil && tx.RowsAffected == 0 {
 		return ErrQRExpired
 	}
 	return tx.Error
 }
 
-func (s store) freeCode(ctx context.Context, id, payment uuid.UUID) error {
+func (s store) freeCode(ctx context.Context, id, taker uuid.UUID) error {
 	return s.db.In(ctx).Exec(`UPDATE merchants.dynamic_codes SET used_by = NULL, used_at = NULL
-		WHERE tenant_id = ? AND id = ? AND used_by = ?`, tenant.From(ctx), id, payment).Error
+		WHERE tenant_id = ? AND id = ? AND used_by = ?`, tenant.From(ctx), id, taker).Error
 }

@@ -71,7 +71,7 @@ type till struct {
 	merchant merchants.Accepting
 	amount   money.Amount
 	method   Method
-	code     uuid.UUID // of one sale; taken by the payment
+	code     uuid.UUID // of one sale; taken by the key, so that a retry finds it its own
 }
 
 // Pay moves the amount from the citizen's wallet to the merchant, once for each
@@ -87,7 +87,7 @@ func (s *Service) Pay(ctx context.Context, in PayInput) (p Payment, replayed boo
 	if err := in.validate(); err != nil {
 		return Payment{}, false, err
 	}
-	to, from, err := s.mayPay(ctx, in)
+	to, from, err := s.mayPay(ctx, in, key)
 	if err != nil {
 		return s.paidBefore(ctx, key, err)
 	}
@@ -101,7 +101,7 @@ func (s *Service) Pay(ctx context.Context, in PayInput) (p Payment, replayed boo
 		return Payment{}, false, err
 	}
 	if to.code != uuid.Nil {
-		if err := s.merchants.UseCode(ctx, to.code, id); err != nil {
+		if err := s.merchants.UseCode(ctx, to.code, key.ID); err != nil {
 			return s.paidBefore(ctx, key, err)
 		}
 	}
@@ -110,8 +110,9 @@ func (s *Service) Pay(ctx context.Context, in PayInput) (p Payment, replayed boo
 		Amount: to.amount, DayMax: from.Policy.PerDayMax, Event: body,
 	})
 	if err != nil {
-		if f, refused := fault.Of(err); refused && f.Kind != fault.Unavailable && to.code != uuid.Nil {
-			err = errors.Join(explain(err, from.Policy), s.merchants.FreeCode(ctx, to.code, id))
+		paid := errors.Is(err, idem.ErrKeyReused) // another request of this key has it
+		if f, refused := fault.Of(err); refused && !paid && f.Kind != fault.Unavailable && to.code != uuid.Nil {
+			err = errors.Join(explain(err, from.Policy), s.merchants.FreeCode(ctx, to.code, key.ID))
 		}
 		return Payment{}, false, explain(err, from.Policy)
 	}
@@ -127,8 +128,8 @@ func (s *Service) Pay(ctx context.Context, in PayInput) (p Payment, replayed boo
 }
 
 // mayPay finds the merchant and the wallet and asks the policy in force.
-func (s *Service) mayPay(ctx context.Context, in PayInput) (to till, from vouchers.Spendable, err error) {
-	if to, err = s.till(ctx, in); err != nil {
+func (s *Service) mayPay(ctx context.Context, in PayInput, key idem.Key) (to till, from vouchers.Spendable, err error) {
+	if to, err = s.till(ctx, in, key); err != nil {
 		return to, from, err
 	}
 	if from, err = s.vouchers.Spendable(ctx, in.CitizenID, in.WalletID); err != nil {
@@ -145,13 +146,13 @@ func (s *Service) mayPay(ctx context.Context, in PayInput) (to till, from vouche
 	return to, from, nil
 }
 
-func (s *Service) till(ctx context.Context, in PayInput) (to till, err error) {
+func (s *Service) till(ctx context.Context, in PayInput, key idem.Key) (to till, err error) {
 	if in.QR == "" {
 		to = till{amount: in.Amount, method: ByMerchant}
 		to.merchant, err = s.merchants.Accepting(ctx, in.MerchantID)
 		return to, err
 	}
-	found, err := s.merchants.Scan(ctx, in.QR)
+	found, err := s.merchants.ScanAgain(ctx, in.QR, key.ID)
 	if err != nil {
 		return to, err
 	}
