@@ -38,8 +38,9 @@ help: ## say what can be made (this)
 demo: postgres build
 	@exec ./bin/jangteo demo $(ARGS)
 
+# Without C and without a debugger's tables the first build is a third shorter.
 build:
-	@go build -o bin/jangteo .
+	@CGO_ENABLED=0 go build -gcflags=all=-dwarf=false -ldflags="-s -w" -o bin/jangteo .
 
 test: machine lint unit-test browser-test
 

@@ -249,7 +249,6 @@ func (a *App) officePages(office *staff.Pages) {
 	a.page(may("dashboard.read"), web.Report, get, "/office", r.Dashboard)
 	a.page(may("payments.read"), web.Report, get, "/office/payments", r.Payments)
 	a.page(may("payments.read"), web.Report, get, "/office/payments.csv", r.PaymentsCSV)
-	a.page(may("payments.read"), web.Report, get, "/office/payments.xlsx", r.PaymentsXLSX)
 	a.page(may("payments.read"), web.Report, get, "/office/payments/{id}", r.Payment)
 	a.page(may("payments.read"), web.Report, get, "/office/purchases", r.Purchases)
 	a.page(may("payments.read"), web.Report, get, "/office/purchases.csv", r.PurchasesCSV)

@@ -72,7 +72,7 @@ func newServer(ctx context.Context, cfg config.Config, logs io.Writer, demo bool
 	s = &server{cfg: cfg, lines: telemetry.NewWriter(logs)}
 	s.log = telemetry.NewLogger(s.lines, cfg.Log.Level, cfg.Log.Format)
 	s.metrics = telemetry.NewMetrics(s.lines)
-	if s.traces, err = telemetry.NewTraces(ctx, cfg.Telemetry.TracesURL, cfg.Telemetry.TracesPerMille); err != nil {
+	if s.traces, err = telemetry.NewTraces(cfg.Telemetry.TracesURL, cfg.Telemetry.TracesPerMille); err != nil {
 		return nil, err
 	}
 	s.app, err = app.New(ctx, cfg, app.Options{Now: clock.System, Log: s.log, Metrics: s.metrics, Traces: s.traces, Demo: demo})

@@ -2,11 +2,12 @@ package telemetry
 
 import (
 	"context"
+	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/labstack/echo/v4"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
@@ -23,14 +24,18 @@ type Traces struct {
 
 // NewTraces keeps perMille of a thousand traces. The collector is asked nothing
 // until the first spans are sent, and never by a request.
-func NewTraces(ctx context.Context, address string, perMille int) (*Traces, error) {
+func NewTraces(address string, perMille int) (*Traces, error) {
 	if address == "" {
 		return nil, nil //nolint:nilnil // a nil *Traces is one that does nothing
 	}
-	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(address), otlptracehttp.WithTimeout(5*time.Second))
+	to, err := url.Parse(address)
 	if err != nil {
 		return nil, err
 	}
+	if to.Path == "" || to.Path == "/" {
+		to.Path = "/v1/traces"
+	}
+	exporter := &collector{url: to.String(), client: &http.Client{Timeout: 5 * time.Second}}
 	provider := sdk.NewTracerProvider(
 		sdk.WithSampler(sdk.ParentBased(sdk.TraceIDRatioBased(float64(perMille)/1000))),
 		sdk.WithResource(resource.NewSchemaless(attribute.String("service.name", "jangteo"))),

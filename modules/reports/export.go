@@ -5,8 +5,6 @@ import (
 	"encoding/csv"
 	"fmt"
 	"strings"
-
-	"github.com/xuri/excelize/v2"
 )
 
 // exportMost bounds a download; one that would be longer is refused whole.
@@ -45,35 +43,4 @@ func harmless(text string) string {
 		return "'" + text
 	}
 	return text
-}
-
-func writeXLSX(s sheet) ([]byte, error) {
-	book := excelize.NewFile()
-	defer func() { _ = book.Close() }()
-	if err := book.SetSheetName("Sheet1", s.name); err != nil {
-		return nil, err
-	}
-	w, err := book.NewStreamWriter(s.name)
-	if err != nil {
-		return nil, err
-	}
-	head := make([]any, len(s.head))
-	for i, text := range s.head {
-		head[i] = text
-	}
-	for i, cells := range append([][]any{head}, s.rows...) {
-		at, err := excelize.CoordinatesToCellName(1, i+1)
-		if err != nil {
-			return nil, err
-		}
-		if err := w.SetRow(at, cells); err != nil {
-			return nil, err
-		}
-	}
-	if err := w.Flush(); err != nil {
-		return nil, err
-	}
-	var out bytes.Buffer
-	err = book.Write(&out)
-	return out.Bytes(), err
 }

@@ -181,7 +181,7 @@ func (p *Pages) AuditCSV(c echo.Context) error {
 			r.or("reports.object."+change.Object, change.Object), change.ObjectID, change.Reason, content(change), change.Address, change.RequestID,
 		})
 	}
-	return p.download(c, q, "audit", csvFile, s, more)
+	return p.download(c, q, "audit", s, more)
 }
 
 // Change shows one row of the audit log: GET /office/audit/{id}.
@@ -270,5 +270,5 @@ func (p *Pages) AccessCSV(c echo.Context) error {
 			r.or("reports.did."+look.Did, look.Did), look.Reason, look.Address, look.RequestID,
 		})
 	}
-	return p.download(c, q, "access", csvFile, s, more)
+	return p.download(c, q, "access", s, more)
 }

@@ -9,17 +9,6 @@ import (
 	"jangteo/app/calendar"
 )
 
-// fileKind is what a table is downloaded as.
-type fileKind struct {
-	ending, media string
-	write         func(sheet) ([]byte, error)
-}
-
-var (
-	csvFile  = fileKind{".csv", "text/csv; charset=utf-8", writeCSV}
-	xlsxFile = fileKind{".xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", writeXLSX}
-)
-
 // exported is what the audit log keeps of a download.
 type exported struct {
 	Query string       `json:"query"`
@@ -40,15 +29,15 @@ func (r reader) sheet(title string, columns ...string) sheet {
 
 // download answers with a table as a file, once the audit log has who took
 // what of it. With more rows than one may take it refuses.
-func (p *Pages) download(c echo.Context, q query, of string, as fileKind, s sheet, more bool) error {
+func (p *Pages) download(c echo.Context, q query, of string, s sheet, more bool) error {
 	if more {
 		return ErrTooMuch.With("most", exportMost)
 	}
-	body, err := as.write(s)
+	body, err := writeCSV(s)
 	if err != nil {
 		return err
 	}
-	name := of + as.ending
+	name := of + ".csv"
 	err = p.service.record(c.Request().Context(), audit.Change{
 		Action: of + ".exported", Object: of, ObjectID: name, After: exported{q.Text, q.From, q.To, q.State, len(s.rows)},
 	})
@@ -56,5 +45,5 @@ func (p *Pages) download(c echo.Context, q query, of string, as fileKind, s shee
 		return err
 	}
 	c.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="`+p.today().String()+"-"+name+`"`)
-	return c.Blob(http.StatusOK, as.media, body)
+	return c.Blob(http.StatusOK, "text/csv; charset=utf-8", body)
 }

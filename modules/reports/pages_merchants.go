@@ -72,7 +72,7 @@ func (p *Pages) MerchantsCSV(c echo.Context) error {
 			r.t("reports.merchant-state." + string(m.State)), r.at(m.AppliedAt),
 		})
 	}
-	return p.download(c, q, "merchants", csvFile, s, more)
+	return p.download(c, q, "merchants", s, more)
 }
 
 func (r reader) merchantBadge(state merchants.State) badge {

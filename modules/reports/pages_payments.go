@@ -39,7 +39,7 @@ func (p *Pages) Payments(c echo.Context) error {
 		Title: "reports.payments.title", Lead: "reports.payments.lead", Sort: q.form.Value("sort"),
 		Filters: q.filters("reports.payments.search", r.states("reports.payment-state.", q.State, paymentStates)),
 		Table:   q.sorted(r.paymentTable(list)), Pager: q.page(keys, before, after),
-		Downloads: append(q.downloads(r), link{r.t("reports.download.xlsx"), q.with("/office/payments.xlsx")}),
+		Downloads: q.downloads(r),
 	})
 }
 
@@ -235,15 +235,6 @@ func (p *Pages) entryTable(c echo.Context, ids []uuid.UUID) (table, error) {
 
 // PaymentsCSV downloads what a search finds: GET /office/payments.csv.
 func (p *Pages) PaymentsCSV(c echo.Context) error {
-	return p.exportPayments(c, csvFile)
-}
-
-// PaymentsXLSX downloads what a search finds: GET /office/payments.xlsx.
-func (p *Pages) PaymentsXLSX(c echo.Context) error {
-	return p.exportPayments(c, xlsxFile)
-}
-
-func (p *Pages) exportPayments(c echo.Context, as fileKind) error {
 	q, err := readQuery(c, paymentListing)
 	if err != nil {
 		return err
@@ -253,7 +244,7 @@ func (p *Pages) exportPayments(c echo.Context, as fileKind) error {
 	if err != nil {
 		return err
 	}
-	return p.download(c, q, "payments", as, p.reader(c).paymentSheet(list), more)
+	return p.download(c, q, "payments", p.reader(c).paymentSheet(list), more)
 }
 
 func (r reader) paymentSheet(list []payments.Payment) sheet {

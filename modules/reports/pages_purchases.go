@@ -58,7 +58,7 @@ func (p *Pages) PurchasesCSV(c echo.Context) error {
 			int64(b.Amount), int64(b.Paid), int64(b.Subsidy), r.t("reports.purchase-state." + string(b.State)), settled,
 		})
 	}
-	return p.download(c, q, "purchases", csvFile, s, more)
+	return p.download(c, q, "purchases", s, more)
 }
 
 // purchases finds what a search asks for: an id, the end of one, or a state in

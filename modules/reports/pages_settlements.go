@@ -173,7 +173,7 @@ func (p *Pages) SettlementsCSV(c echo.Context) error {
 			int64(each.Carried), int64(each.Net), each.PayoutDay.String(), r.t("reports.settlement-state." + string(each.State)),
 		})
 	}
-	return p.download(c, q, "settlements", csvFile, s, more)
+	return p.download(c, q, "settlements", s, more)
 }
 
 func (p *Pages) settlementTable(c echo.Context, list []settlement.Settlement) (table, error) {
