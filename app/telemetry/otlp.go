@@ -142,4 +142,3 @@ func attributes(pairs []attribute.KeyValue) []otlpAttribute {
 func nanos(at time.Time) string { return strconv.FormatInt(at.UnixNano(), 10) }
 
 var _ sdk.SpanExporter = (*collector)(nil)
-
