@@ -114,7 +114,7 @@ func found(t *testing.T) *house {
 	cfg.Database.URL, cfg.Secrets.MasterKey, cfg.Server.PublicURL = testkit.FreshDatabase(t), testkit.MasterKey, h.url
 	cfg.Bank.URL, cfg.Identity.URL, cfg.Messages.URL = h.sims.BankURL, h.sims.IdentityURL, h.sims.MessagesURL
 	cfg.Bank.Institution, cfg.Bank.ClientID, cfg.Bank.ClientSecret = "M202600001", "jangteo-test", "jangteo-test-secret"
-	traces := got(telemetry.NewTraces(ctx, "", 0))(t)
+	traces := got(telemetry.NewTraces("", 0))(t)
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	h.App = got(app.New(ctx, cfg, app.Options{Now: clock.System, Log: log, Traces: traces, Demo: true}))(t)
 	demo.Mount(h.App, h.sims)
