@@ -129,7 +129,7 @@ func status(s sdk.Status) otlpStatus {
 func attributes(pairs []attribute.KeyValue) []otlpAttribute {
 	out := []otlpAttribute{}
 	for _, pair := range pairs {
-		text := pair.Value.Emit()
+		text := pair.Value.String()
 		value := otlpValue{Text: &text}
 		if pair.Value.Type() == attribute.INT64 {
 			value = otlpValue{Number: &text}

@@ -14,7 +14,7 @@ import (
 func TestTracesReachACollector(t *testing.T) {
 	t.Parallel()
 	sent := make(chan otlpRequest, 1)
-	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	host := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		var got otlpRequest
 		if err := json.NewDecoder(r.Body).Decode(&got); err != nil || r.URL.Path != "/v1/traces" || r.Header.Get("Content-Type") != "application/json" {
 			t.Errorf("the collector got %s %s: %v", r.URL, r.Header, err)
