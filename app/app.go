@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"jangteo/app/approvals"
 	"jangteo/app/audit"
 	"jangteo/app/auth"
 	"jangteo/app/calendar"
@@ -72,6 +73,8 @@ type App struct {
 	Outbox  *outbox.Outbox
 	Audit   *audit.Log
 	Tokens  *auth.Tokens
+
+	Approvals *approvals.Approvals
 
 	Tenants       *tenants.Service
 	Ledger        *ledger.Service
@@ -159,6 +162,7 @@ func (a *App) build(ctx context.Context, box *crypt.Box) (err error) {
 	a.keys = idem.NewKeys(a.DB, now)
 	a.Outbox = outbox.New(a.DB, a.Lane, now, log)
 	a.Audit = audit.New(a.DB, now)
+	a.Approvals = approvals.New(a.DB, a.Audit, now, log)
 	a.Live = live.New(a.DB, log)
 	a.Streams = web.NewStreams(a.Live)
 	a.web = auth.NewWebSessions(a.DB, now, map[auth.Kind]auth.Lifetime{
@@ -193,7 +197,7 @@ func (a *App) build(ctx context.Context, box *crypt.Box) (err error) {
 	a.Vouchers = vouchers.New(vouchers.Kits{DB: a.DB, Lane: a.Lane, Keys: a.keys, Outbox: a.Outbox, Audit: a.Audit, Now: now, Log: log},
 		a.Ledger, a.Tenants, a.Banking)
 	a.Payments = payments.New(a.DB, a.keys, a.Outbox, a.Ledger, a.Merchants, a.Vouchers, now)
-	a.Settlement = settlement.New(a.DB, a.Ledger, a.Merchants, a.Banking, a.Outbox, a.Audit, a.Live, a.terms, now, log)
+	a.Settlement = settlement.New(a.DB, a.Ledger, a.Merchants, a.Banking, a.Outbox, a.Audit, a.Approvals, a.Live, a.terms, now, log)
 	a.Notifications = notifications.New(a.DB, a.Live, a.shopName, now)
 	a.Reports = reports.New(reports.Services{
 		DB: a.DB, Audit: a.Audit, Tenants: a.Tenants, Ledger: a.Ledger, Citizens: a.Citizens, Merchants: a.Merchants,
@@ -244,6 +248,7 @@ func (a *App) Run(ctx context.Context) error {
 		func(ctx context.Context) { a.Tenants.Run(ctx, 2*time.Second) },
 		func(ctx context.Context) { a.Vouchers.Run(ctx, 2*time.Second) },
 		func(ctx context.Context) { a.Tokens.Run(ctx, a.Log) },
+		a.Approvals.Run,
 		a.Merchants.Run,
 		a.Sessions.Run,
 	} {

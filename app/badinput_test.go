@@ -206,7 +206,7 @@ var queries = []string{"cursor", "limit", "q", "trade", "near", "day", "from", "
 // badAddresses tries every path and query value of every route.
 func (h *house) badAddresses(t *testing.T, c, owner *client) {
 	people := map[auth.Kind]someone{
-		"": {}, auth.Citizen: c.someone(auth.Citizen, "jangteo_access"), auth.Clerk: owner.someone(auth.Clerk, "jangteo_shop"), auth.Staff: h.officer(t, "chief@11560.example"),
+		"": {}, auth.Citizen: c.someone(auth.Citizen, "jangteo_access"), auth.Clerk: owner.someone(auth.Clerk, "jangteo_shop"), auth.Staff: h.officer(t, "chief@11560.example"), auth.Operator: h.operator(t),
 	}
 	before := h.counts(t)
 	for _, r := range h.app.Router.Table {
@@ -256,7 +256,7 @@ func (h *house) badAddresses(t *testing.T, c, owner *client) {
 // badForms posts rubbish to every form.
 func (h *house) badForms(t *testing.T, c, owner *client) {
 	people := map[auth.Kind]someone{
-		"": {}, auth.Citizen: c.someone(auth.Citizen, "jangteo_access"), auth.Clerk: owner.someone(auth.Clerk, "jangteo_shop"), auth.Staff: h.officer(t, "chief@11560.example"),
+		"": {}, auth.Citizen: c.someone(auth.Citizen, "jangteo_access"), auth.Clerk: owner.someone(auth.Clerk, "jangteo_shop"), auth.Staff: h.officer(t, "chief@11560.example"), auth.Operator: h.operator(t),
 	}
 	fields := []string{"name", "birth", "birth_date", "phone", "code", "login", "password", "amount", "key", "wallet", "bank_code", "account_number", "qr", "reason", "how", "account", "day", "confirm", "next", "public_key"}
 	before := h.counts(t)

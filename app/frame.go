@@ -34,6 +34,9 @@ var faces = []struct {
 		{Key: "nav.shop.qr", URL: "/shop/qr", Icon: "qr"},
 		{Key: "nav.shop.security", URL: "/shop/security", Icon: "lock"},
 	}},
+	{"/operations", "/operations/approvals", "/operations/sign-out", []web.NavItem{
+		{Key: "nav.operations.approvals", URL: "/operations/approvals", Icon: "check"},
+	}},
 	{"/office", "/office", "/office/sign-out", nil}, // reports.Nav knows who may open what
 }
 

@@ -49,6 +49,7 @@ func (a *App) timers() []timer {
 	return []timer{
 		{"resolve-transfers", 5 * time.Second, func(ctx context.Context) error { _, err := a.Banking.Resolve(ctx, 200); return err }},
 		{"sweep-purchases", time.Minute, func(ctx context.Context) error { _, err := a.Vouchers.Sweep(ctx); return err }},
+		{"carry-out-approved", 15 * time.Second, a.carryOutApproved},
 		{"close-days", 10 * time.Minute, a.closeDays},
 		{"pay-out", 10 * time.Minute, a.payOut},
 		{"forget-identity-checks", time.Hour, func(ctx context.Context) error { _, err := a.Citizens.Forget(ctx); return err }},
@@ -56,6 +57,12 @@ func (a *App) timers() []timer {
 		{"forget-keys", time.Hour, a.forgetKeys},
 		{"verify", 24 * time.Hour, a.verifyAll},
 	}
+}
+
+// carryOutApproved finishes what a server left that was stopped, in every
+// municipality and on the platform.
+func (a *App) carryOutApproved(ctx context.Context) error {
+	return errors.Join(a.Approvals.Work(tenant.With(ctx, tenant.Platform)), a.eachLive(ctx, a.Approvals.Work))
 }
 
 // closeDays closes yesterday wherever it is still open, and settles it. Asking

@@ -35,12 +35,12 @@ func (a *App) routes() {
 	shop := merchants.NewPages(a.Merchants, a.Tenants, a.Pages, merchants.Cookie{Name: a.cookie("jangteo_shop"), Secure: a.secure()})
 	office := staff.NewPages(a.Staff, a.Pages, staff.Cookie{Name: a.cookie("jangteo_office"), Secure: a.secure()})
 	prove := map[auth.Kind]func(echo.Context) (auth.Principal, error){
-		auth.Citizen: signIn.Authenticate, auth.Clerk: shop.Authenticate, auth.Staff: office.Authenticate,
+		auth.Citizen: signIn.Authenticate, auth.Clerk: shop.Authenticate, auth.Staff: office.Authenticate, auth.Operator: office.AuthenticateOperator,
 	}
 	a.Router = web.NewRouter(a.Echo, web.Gate{
 		Authenticate: func(c echo.Context, kind auth.Kind) (auth.Principal, error) { return prove[kind](c) },
 		Tenant:       a.Tenants.Known,
-		SignIn:       map[auth.Kind]string{auth.Citizen: "/sign-in", auth.Clerk: "/shop/sign-in", auth.Staff: "/office/sign-in"},
+		SignIn:       map[auth.Kind]string{auth.Citizen: "/sign-in", auth.Clerk: "/shop/sign-in", auth.Staff: "/office/sign-in", auth.Operator: "/office/sign-in"},
 	}, a.Words, Version)
 	a.Echo.GET(static.Prefix+"*", echo.WrapHandler(static.Handler()))
 	a.api()
@@ -48,6 +48,7 @@ func (a *App) routes() {
 	a.citizenPages(signIn)
 	a.shopPages(shop)
 	a.officePages(office)
+	a.operatorPages(office)
 }
 
 // cookie names a cookie; by https the browser itself holds it to this host.
@@ -266,8 +267,14 @@ func (a *App) officePages(office *staff.Pages) {
 	a.page(may("settlement.read"), web.Report, get, "/office/settlements.csv", r.SettlementsCSV)
 	a.page(may("settlement.read"), web.Report, get, "/office/settlements/{id}", r.Settlement)
 	a.page(may("settlement.close"), web.Report, post, "/office/settlements/close", r.CloseDays)
-	a.page(may("settlement.close"), web.Report, post, "/office/settlements/pay-out", r.PayOut)
-	a.page(may("settlement.close"), web.Report, post, "/office/settlements/{id}/retry", r.RetryPayout)
+	a.page(may("settlement.close"), web.Report, post, "/office/settlements/pay-out", r.ProposePayOut)
+	a.page(may("settlement.close"), web.Report, post, "/office/settlements/{id}/retry", r.ProposeRetry)
+	four := staff.NewApprovalPages(a.Approvals, a.Pages, a.Now)
+	a.page(web.Staff, web.Report, get, "/office/approvals", four.List)
+	a.page(web.Staff, web.Report, get, "/office/approvals/{id}", four.Show)
+	a.page(web.Staff, web.Report, post, "/office/approvals/{id}/approve", four.Approve)
+	a.page(web.Staff, web.Report, post, "/office/approvals/{id}/reject", four.Reject)
+	a.page(web.Staff, web.Report, post, "/office/approvals/{id}/withdraw", four.Withdraw)
 	a.page(may("ledger.read"), web.Report, get, "/office/ledger", r.Ledger)
 	a.page(may("ledger.read"), web.Report, get, "/office/ledger/accounts/{id}", r.Account)
 	a.page(may("ledger.read"), web.Report, get, "/office/ledger/entries/{id}", r.Entry)
@@ -278,4 +285,15 @@ func (a *App) officePages(office *staff.Pages) {
 	a.page(may("audit.read"), web.Report, get, "/office/access.csv", r.AccessCSV)
 	a.page(may("verify.read"), web.Report, get, "/office/verify", r.Verifications)
 	a.page(may("verify.read"), web.Report, post, "/office/verify", r.RunVerify)
+}
+
+// operatorPages are of the operator's own staff, who see no municipality's rows.
+func (a *App) operatorPages(office *staff.Pages) {
+	four := staff.NewApprovalPages(a.Approvals, a.Pages, a.Now)
+	a.page(web.Operators, web.Login, post, "/operations/sign-out", office.SignOut)
+	a.page(web.Operators, web.Report, get, "/operations/approvals", four.List)
+	a.page(web.Operators, web.Report, get, "/operations/approvals/{id}", four.Show)
+	a.page(web.Operators, web.Report, post, "/operations/approvals/{id}/approve", four.Approve)
+	a.page(web.Operators, web.Report, post, "/operations/approvals/{id}/reject", four.Reject)
+	a.page(web.Operators, web.Report, post, "/operations/approvals/{id}/withdraw", four.Withdraw)
 }

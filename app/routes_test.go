@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"net/http"
@@ -12,11 +13,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"jangteo/app/audit"
 	"jangteo/app/auth"
 	"jangteo/app/calendar"
 	"jangteo/app/tenant"
 	"jangteo/app/web"
+	"jangteo/modules/settlement"
 	"jangteo/modules/staff"
 )
 
@@ -43,6 +47,20 @@ func (h *house) officer(t testing.TB, login string) someone {
 	}
 	t.Fatalf("no cookie: %v", a.header)
 	return someone{}
+}
+
+// operator signs one of the operator's own staff in.
+func (h *house) operator(t testing.TB) someone {
+	t.Helper()
+	_, err := h.app.Staff.Register(context.Background(), staff.RegisterInput{
+		Login: "operator@jangteo.example", Password: password, Name: "이운영", Department: "운영실", Role: staff.OfPlatform,
+	})
+	if err != nil && !errors.Is(err, staff.ErrLoginTaken) {
+		t.Fatal(err)
+	}
+	who := h.officer(t, "operator@jangteo.example")
+	who.kind = auth.Operator
+	return who
 }
 
 func (c *client) someone(kind auth.Kind, cookie string) someone {
@@ -133,22 +151,32 @@ func (h *house) tryRoutes(t *testing.T) {
 		auth.Citizen: citizen.someone(auth.Citizen, "jangteo_access"),
 		auth.Clerk:   owner.someone(auth.Clerk, "jangteo_shop"),
 		auth.Staff:   h.officer(t, "chief@11560.example"),
+
+		auth.Operator: h.operator(t),
 	}
 	neighbours := map[auth.Kind]someone{
 		auth.Citizen: stranger.someone(auth.Citizen, "jangteo_access"),
 		auth.Clerk:   h.clerk(t, "owner26350").someone(auth.Clerk, "jangteo_shop"),
 		auth.Staff:   h.officer(t, "chief@26350.example"),
+
+		auth.Operator: h.operator(t),
 	}
-	settlement := owner.do("GET", "/merchant/settlements", nil).want(200).id("items.0.id")
+	settled := owner.do("GET", "/merchant/settlements", nil).want(200).id("items.0.id")
+	proposal, err := h.app.Settlement.ProposePayOut(auth.With(ctx, auth.Principal{
+		Kind: auth.Staff, ID: uuid.New(), Name: "정산", Tenant: home, Permissions: []string{"settlement.close"},
+	}), settlement.All, "연휴 전 지급")
+	if err != nil {
+		t.Fatal(err)
+	}
 	changes, err := h.app.Audit.Changes(ctx, audit.Filter{Limit: 1})
 	if err != nil || len(changes) != 1 {
 		t.Fatalf("the audit log: %v, %v", changes, err)
 	}
 	ids := map[string]string{
 		"payments": payment, "purchases": bought.id("id"), "wallets": bought.id("wallet_id"), "accounts": bought.id("wallet_id"), "entries": payment,
-		"merchants": h.towns[home].shop.ID.String(), "programmes": h.towns[home].programme.String(), "settlements": settlement,
+		"merchants": h.towns[home].shop.ID.String(), "programmes": h.towns[home].programme.String(), "settlements": settled,
 		"citizens": citizen.do("GET", "/me", nil).want(200).id("id"), "sessions": citizen.session, "bank-accounts": account,
-		"audit": changes[0].ID.String(),
+		"audit": changes[0].ID.String(), "approvals": proposal.ID.String(),
 	}
 	// fill puts real ids, or unknown ones, into a route's path.
 	fill := func(path string, known bool) string {
@@ -233,8 +261,9 @@ func (h *house) tryRoutes(t *testing.T) {
 			refused("for what does not exist", h.as(t, rightful[r.Access.Kind], r, fill(r.Path, false)), 400, 404, 422)
 		}
 		if r.Method == http.MethodGet {
-			half := strings.Contains(path, "/confirm") // needs the form before it
-			if a := h.as(t, rightful[r.Access.Kind], r, path); a.status != 200 && a.status != 303 && !(half && a.status == 422) {
+			half := strings.Contains(path, "/confirm")                     // needs the form before it
+			municipal := strings.HasPrefix(path, "/operations/approvals/") // is none of the operator's
+			if a := h.as(t, rightful[r.Access.Kind], r, path); municipal && a.status != 404 || !municipal && a.status != 200 && a.status != 303 && !(half && a.status == 422) {
 				t.Errorf("%s %s as its own %s: %d: %s", r.Method, path, r.Access.Kind, a.status, clip(a.raw))
 			}
 		}

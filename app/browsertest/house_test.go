@@ -43,6 +43,7 @@ const (
 	budget      = 5_000_000 // the municipality's share of discounts
 
 	clerkLogin, clerkPassword = "tteokbokki", "shop-password-1"
+	settlementLogin           = "settlement@ydp.example"
 	chiefLogin, chiefPassword = "chief@ydp.example", "office-password-1"
 	shopName                  = "길동이네 떡볶이"
 )
@@ -91,6 +92,9 @@ func build(t *testing.T) *house {
 	}))(t)
 	got(h.Staff.Register(here, staff.RegisterInput{
 		TenantID: yeongdeungpo, Login: chiefLogin, Password: chiefPassword, Name: "김주무", Department: "일자리경제과", Role: staff.Chief,
+	}))(t)
+	got(h.Staff.Register(here, staff.RegisterInput{
+		TenantID: yeongdeungpo, Login: settlementLogin, Password: chiefPassword, Name: "오정산", Department: "일자리경제과", Role: staff.Settlement,
 	}))(t)
 	must(t, h.sims.Bank.Seed(ctx, []bank.Account{
 		{BankCode: fundBank, Number: fundAccount, Holder: "영등포구", Balance: 1_000_000_000, Contracted: true},

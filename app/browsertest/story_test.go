@@ -24,7 +24,7 @@ func TestTheStory(t *testing.T) {
 			h := build(t)
 			citizen := newcomer{h, h.open(t, "citizen", width)}
 			shop := h.open(t, "shop", width)
-			office := h.open(t, "office", width)
+			office, second := h.open(t, "office", width), h.open(t, "second official", width)
 
 			citizen.looksAround()
 			citizen.signsUp()
@@ -35,7 +35,8 @@ func TestTheStory(t *testing.T) {
 			citizen.cancelsAPart(receipt)
 			citizen.looksBack()
 			signInOffice(office)
-			closeTheDay(h, office)
+			closeTheDay(office)
+			approvePayouts(h, office, second)
 			shopIsPaid(h, shop)
 			officeSeesEverything(office)
 			h.clean(t)
@@ -263,7 +264,7 @@ func signInOffice(s *screen) {
 	s.look("dashboard")
 }
 
-func closeTheDay(h *house, s *screen) {
+func closeTheDay(s *screen) {
 	s.t.Helper()
 	s.goTo("/office/settlements")
 	s.look("settlements before the first")
@@ -275,9 +276,28 @@ func closeTheDay(h *house, s *screen) {
 
 	s.tap(`details:has(form[action="/office/settlements/pay-out"]) summary`)
 	s.do(evaluate(`document.querySelector("form[action='/office/settlements/pay-out'] select").value = "all"`))
+	s.fill("reason", "연휴 전에 지급합니다")
 	s.tap(`form[action="/office/settlements/pay-out"] .check`)
 	s.press(`form[action="/office/settlements/pay-out"] button`)
-	s.look("paid out")
+	s.sees("본인이 요청한 일입니다", "10,000원")
+	s.look("payouts asked for")
+}
+
+// approvePayouts is what the first official may not do.
+func approvePayouts(h *house, first, s *screen) {
+	s.t.Helper()
+	s.goTo(first.path())
+	s.fill("email", settlementLogin, "password", chiefPassword)
+	s.press(`form[action="/office/sign-in"] button`)
+	s.goTo("/office/approvals")
+	s.sees("내 승인을 기다립니다")
+	s.look("approvals")
+	s.press("main tbody a")
+	s.sees("연휴 전에 지급합니다", "10,000원")
+	s.look("an approval")
+	s.tap(`form[action$="/approve"] .check`)
+	s.press(`form[action$="/approve"] button`)
+	s.look("approved")
 	within(s.t, patience, "the bank pays 10,000 to the shop", func() bool { return h.atBank(s.t, shopAccount) == 10_000 })
 }
 

@@ -30,6 +30,12 @@ var officials = []official{
 	{52110, "officer@jeonju.example", "백서진", "지역경제과", staff.Officer},
 }
 
+// operators are of the operator's own staff: two, since what they do takes two.
+var operators = []official{
+	{tenant.Platform, "operations@jangteo.example", "서은호", "운영실", staff.OfPlatform},
+	{tenant.Platform, "security@jangteo.example", "남다정", "보안실", staff.OfPlatform},
+}
+
 // clerk is somebody at a shop who can be signed in as.
 type clerk struct {
 	login string
@@ -55,6 +61,7 @@ type Logins struct {
 	Citizens     []CitizenLogin  `json:"citizens"`
 	Merchants    []MerchantLogin `json:"merchants"`
 	Staff        []StaffLogin    `json:"staff"`
+	Operators    []StaffLogin    `json:"operators"` // of the platform; they sign in where staff do
 	BankAccounts []BankAccount   `json:"bank_accounts"`
 	URLs         URLs            `json:"urls"`
 }
@@ -87,8 +94,8 @@ type StaffLogin struct {
 	Password   string `json:"password"`
 	Name       string `json:"name"`
 	Role       string `json:"role"`
-	Tenant     string `json:"tenant"`
-	TenantName string `json:"tenant_name"`
+	Tenant     string `json:"tenant,omitempty"`
+	TenantName string `json:"tenant_name,omitempty"`
 }
 
 // BankAccount is a citizen's, at the simulated bank.
@@ -135,6 +142,9 @@ func (p *Pages) Logins(ctx context.Context) (l Logins, err error) {
 			return l, err
 		}
 		l.BankAccounts = append(l.BankAccounts, account)
+	}
+	for _, o := range operators {
+		l.Operators = append(l.Operators, StaffLogin{Login: o.login, Password: password, Name: o.name, Role: string(o.role)})
 	}
 	for _, o := range officials {
 		l.Staff = append(l.Staff, StaffLogin{

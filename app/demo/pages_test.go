@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -80,7 +81,7 @@ func (w world) signsIn(t *testing.T) {
 	if len(l.Citizens) != 3 || len(l.Merchants) != 8 || len(l.Staff) != 5 || len(l.BankAccounts) != 3 {
 		t.Fatalf("%d citizens, %d clerks, %d officials, %d accounts", len(l.Citizens), len(l.Merchants), len(l.Staff), len(l.BankAccounts))
 	}
-	for _, o := range l.Staff {
+	for _, o := range slices.Concat(l.Staff, l.Operators) {
 		if _, err := w.app.Staff.SignIn(t.Context(), o.Login, o.Password); err != nil {
 			t.Errorf("%s: %v", o.Login, err)
 		}

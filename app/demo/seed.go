@@ -110,8 +110,9 @@ func (s *seeder) join(ctx context.Context, p *place) error {
 
 // employ gives the people of the offices their logins.
 func (s *seeder) employ(ctx context.Context) error {
-	return each(ctx, len(officials), func(ctx context.Context, i int) error {
-		o := officials[i]
+	everybody := slices.Concat(officials, operators)
+	return each(ctx, len(everybody), func(ctx context.Context, i int) error {
+		o := everybody[i]
 		_, err := s.app.Staff.Register(ctx, staff.RegisterInput{
 			TenantID: o.tenant, Login: o.login, Password: password, Name: o.name, Department: o.department, Role: o.role,
 		})

@@ -21,6 +21,7 @@ import (
 
 	_ "github.com/jackc/pgx/v5/stdlib" // to make databases
 
+	"jangteo/app/approvals"
 	"jangteo/app/audit"
 	"jangteo/app/crypt"
 	"jangteo/app/db"
@@ -35,15 +36,16 @@ const MasterKey = "dGVzdHMgb25seTogdGhpcnR5LXR3byBieXRlcyBrZXk="
 
 // Kit is what a test of a module is built from.
 type Kit struct {
-	DB     *db.DB
-	Lane   *db.DB
-	Tenant tenant.ID
-	Clock  *Clock
-	Box    *crypt.Box
-	Keys   *idem.Keys
-	Outbox *outbox.Outbox
-	Audit  *audit.Log
-	Log    *slog.Logger
+	DB        *db.DB
+	Lane      *db.DB
+	Tenant    tenant.ID
+	Clock     *Clock
+	Box       *crypt.Box
+	Keys      *idem.Keys
+	Outbox    *outbox.Outbox
+	Audit     *audit.Log
+	Approvals *approvals.Approvals
+	Log       *slog.Logger
 }
 
 // Open returns this package's database and a context for a new municipality. A
@@ -63,6 +65,7 @@ func Open(t testing.TB) (*Kit, context.Context) {
 		Outbox: outbox.New(s.service, s.lane, clock.Now, log),
 		Audit:  audit.New(s.service, clock.Now),
 	}
+	k.Approvals = approvals.New(k.DB, k.Audit, clock.Now, log)
 	return k, tenant.With(t.Context(), id)
 }
 

@@ -45,15 +45,19 @@ type Access struct {
 // Anyone needs no sign-in.
 var Anyone = Access{}
 
-// Citizens, clerks, staff: who is signed in as such.
+// Citizens, clerks, staff, operators: who is signed in as such.
 var (
-	Citizens = Access{Kind: auth.Citizen}
-	Clerks   = Access{Kind: auth.Clerk}
-	Staff    = Access{Kind: auth.Staff}
+	Citizens  = Access{Kind: auth.Citizen}
+	Clerks    = Access{Kind: auth.Clerk}
+	Staff     = Access{Kind: auth.Staff}
+	Operators = Access{Kind: auth.Operator}
 )
 
 // StaffWho are staff of a municipality who hold a permission.
 func StaffWho(permission string) Access { return Access{auth.Staff, permission} }
+
+// OperatorsWho are staff of the platform's operator who hold a permission.
+func OperatorsWho(permission string) Access { return Access{auth.Operator, permission} }
 
 // ClerksWho are clerks of a merchant who hold a permission.
 func ClerksWho(permission string) Access { return Access{auth.Clerk, permission} }

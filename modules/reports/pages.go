@@ -29,7 +29,8 @@ type Pages struct {
 // NewPages shows what service knows.
 func NewPages(service *Service, pages *web.Pages) *Pages { return &Pages{service, pages} }
 
-// Nav is where the member in p may go; path is where they are.
+// Nav is where the member in p may go; path is where they are. Of several
+// permissions one is enough.
 func Nav(p auth.Principal, path string) (items []web.NavItem) {
 	for _, to := range []struct{ permission, url, icon, key string }{
 		{"dashboard.read", "/office", "home", "reports.nav.dashboard"},
@@ -39,13 +40,14 @@ func Nav(p auth.Principal, path string) (items []web.NavItem) {
 		{"merchants.read", "/office/merchants", "shop", "reports.nav.merchants"},
 		{"citizens.read", "/office/citizens", "users", "reports.nav.citizens"},
 		{"settlement.read", "/office/settlements", "calendar", "reports.nav.settlements"},
+		{"settlement.close audit.read", "/office/approvals", "check", "reports.nav.approvals"},
 		{"ledger.read", "/office/ledger", "book", "reports.nav.ledger"},
 		{"audit.read", "/office/audit", "list", "reports.nav.audit"},
 		{"audit.read", "/office/access", "eye", "reports.nav.access"},
 		{"verify.read", "/office/verify", "scale", "reports.nav.verify"},
 		{"", "/office/security", "lock", "reports.nav.security"},
 	} {
-		if to.permission == "" || p.May(to.permission) {
+		if to.permission == "" || slices.ContainsFunc(strings.Fields(to.permission), p.May) {
 			here := path == to.url || to.url != "/office" && strings.HasPrefix(path, to.url+"/")
 			items = append(items, web.NavItem{Key: to.key, URL: to.url, Icon: to.icon, Current: here})
 		}
@@ -147,6 +149,7 @@ type (
 		URL                          string
 		Day                          *dayField
 		Options                      []option
+		Reason                       bool // is asked for
 		Danger                       bool
 	}
 	dayField struct{ Label, Value string }

@@ -105,12 +105,12 @@ func content(change audit.Record) string {
 
 var objectPaths = map[string]string{
 	"merchant": "/office/merchants/", "citizen": "/office/citizens/", "programme": "/office/programmes/",
-	"payment": "/office/payments/", "settlement": "/office/settlements/",
+	"payment": "/office/payments/", "settlement": "/office/settlements/", "approval": "/office/approvals/",
 }
 
 // auditObjects are what the audit log can be narrowed to.
 var auditObjects = []string{
-	"staff", "merchant", "citizen", "programme", "business-day", "payouts", "settlement", "tenant",
+	"staff", "merchant", "citizen", "programme", "business-day", "payouts", "settlement", "approval", "tenant",
 	"payments", "purchases", "merchants", "settlements", "audit", "access",
 }
 
@@ -151,7 +151,8 @@ func (p *Pages) audit(c echo.Context, limit int) (q query, list []audit.Record, 
 // actions are those that the audit log tells of in words.
 var actions = []string{
 	"business-day.closed", "citizen.locked", "citizen.unlocked", "clerk.added", "clerk.password-changed",
-	"merchant.applied", "merchant.approved", "merchant.suspended", "merchant.closed", "payout.ordered", "payout.retried",
+	"merchant.applied", "merchant.approved", "merchant.suspended", "merchant.closed", "payout.retried",
+	"approval.proposed", "approval.approved", "approval.rejected", "approval.withdrawn", "approval.done", "approval.failed",
 	"policy.added", "programme.opened", "programme.closed", "subsidy.funded", "tenant.configured",
 	"staff.registered", "staff.password-changed", "staff.signed-in", "staff.signed-out", "staff.sign-in-held-back",
 	"payments.exported", "purchases.exported", "merchants.exported", "settlements.exported", "audit.exported", "access.exported",

@@ -2,13 +2,13 @@ package reports
 
 import (
 	"context"
-	"net/url"
 	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"jangteo/app/approvals"
 	"jangteo/app/audit"
 	"jangteo/app/calendar"
 	"jangteo/app/fault"
@@ -56,7 +56,7 @@ func (p *Pages) settlements(c echo.Context, form *web.Form) (view listView, err 
 				URL: "/office/settlements/close", Day: &dayField{"reports.close.day", today.AddDays(-1).String()},
 			},
 			{
-				Title: "reports.payout.title", Text: "reports.payout.text", Button: "reports.payout.button", Confirm: "reports.payout.confirm",
+				Title: "reports.payout.title", Text: "reports.payout.text", Button: "reports.payout.button", Confirm: "reports.payout.confirm", Reason: true,
 				URL: "/office/settlements/pay-out", Options: []option{{Value: "due", Text: r.t("reports.payout.due")}, {Value: "all", Text: r.t("reports.payout.all")}},
 			},
 		}
@@ -83,24 +83,11 @@ func readSettlementQuery(c echo.Context) (query, error) {
 
 // settlementDone says what the form before this page did.
 func (r reader) settlementDone(c echo.Context) string {
-	number := func(name string) int {
-		n, err := strconv.Atoi(c.QueryParam(name))
-		if err != nil || n < 0 || n > 10_000_000 {
-			return 0
-		}
-		return n
+	day, err := calendar.ParseDay(c.QueryParam("day"))
+	if c.QueryParam("done") != "closed" || err != nil {
+		return ""
 	}
-	switch c.QueryParam("done") {
-	case "closed":
-		if day, err := calendar.ParseDay(c.QueryParam("day")); err == nil {
-			return r.t("reports.close.done", "day", day.Long(r.lang))
-		}
-	case "paid":
-		return r.t("reports.payout.done", "instructed", number("instructed"), "paid", number("paid"), "returned", number("returned"))
-	case "retried":
-		return r.t("reports.retry.done")
-	}
-	return ""
+	return r.t("reports.close.done", "day", day.Long(r.lang))
 }
 
 func (p *Pages) closedDays(c echo.Context, q query, view *listView) error {
@@ -223,21 +210,29 @@ func (r reader) settlementEvents(s settlement.Settlement) []event {
 
 // Settlement shows what one shop is owed for one day: GET /office/settlements/{id}.
 func (p *Pages) Settlement(c echo.Context) error {
+	view, err := p.settlement(c, web.EmptyForm())
+	if err != nil {
+		return err
+	}
+	return objectPage.Show(c, p.pages, view)
+}
+
+func (p *Pages) settlement(c echo.Context, form *web.Form) (view objectView, err error) {
 	r, ctx := p.reader(c), c.Request().Context()
 	id, err := pathID(c)
 	if err != nil {
-		return err
+		return view, err
 	}
 	s, err := p.service.Settlement.Get(ctx, id)
 	if err != nil {
-		return err
+		return view, err
 	}
 	names, err := p.service.Merchants.Names(ctx, []uuid.UUID{s.MerchantID})
 	if err != nil {
-		return err
+		return view, err
 	}
-	view := objectView{
-		Title: "reports.settlement.title", Heading: names[s.MerchantID] + " · " + s.Day.Long(r.lang), Form: web.EmptyForm(), Done: r.settlementDone(c),
+	view = objectView{
+		Title: "reports.settlement.title", Heading: names[s.MerchantID] + " · " + s.Day.Long(r.lang), Form: form,
 		Back: link{r.t("reports.settlements.title"), "/office/settlements"}, Badge: r.settlementBadge(s.State),
 		Facts: []fact{
 			{Key: "reports.col.id", Text: s.ID.String(), ID: true},
@@ -259,26 +254,26 @@ func (p *Pages) Settlement(c echo.Context) error {
 	if s.TransferID != nil {
 		entries, err = p.service.Ledger.Answering(ctx, *s.TransferID)
 		if err != nil {
-			return err
+			return view, err
 		}
 		entries = append([]uuid.UUID{*s.TransferID}, entries...)
 	}
 	booked, err := p.entryTable(c, entries)
 	if err != nil {
-		return err
+		return view, err
 	}
 	changes, err := p.changes(c, audit.Filter{Object: "settlement", ObjectID: id.String(), Limit: rowsEach})
 	if err != nil {
-		return err
+		return view, err
 	}
 	view.Tables = []table{booked, changes}
 	if s.State == settlement.Returned && may(c, "settlement.close") {
 		view.Actions = []action{{
-			Title: "reports.retry.title", Text: "reports.retry.text", Button: "reports.retry.button", Confirm: "reports.retry.confirm",
+			Title: "reports.retry.title", Text: "reports.retry.text", Button: "reports.retry.button", Confirm: "reports.retry.confirm", Reason: true,
 			URL: "/office/settlements/" + id.String() + "/retry",
 		}}
 	}
-	return objectPage.Show(c, p.pages, view)
+	return view, nil
 }
 
 // CloseDays closes every day that is not closed yet up to one:
@@ -311,9 +306,9 @@ func (p *Pages) refuseSettlements(c echo.Context, form *web.Form, cause error) e
 	return listPage.Refuse(c, p.pages, form, cause, view)
 }
 
-// PayOut instructs the bank: POST /office/settlements/pay-out. Each settlement
-// is sent once, however often the form is.
-func (p *Pages) PayOut(c echo.Context) error {
+// ProposePayOut asks for settlements to be paid now; somebody else approves it:
+// POST /office/settlements/pay-out.
+func (p *Pages) ProposePayOut(c echo.Context) error {
 	form, err := web.ReadForm(c)
 	if err != nil {
 		return err
@@ -323,29 +318,21 @@ func (p *Pages) PayOut(c echo.Context) error {
 	if form.Choice("choice", "due", "all") == "all" {
 		which = settlement.All
 	}
-	if err := form.Err(); err != nil {
-		return p.refuseSettlements(c, form, err)
+	reason := form.Text("reason", reasonMost)
+	err = form.Err()
+	var proposal approvals.Proposal
+	if err == nil {
+		proposal, err = p.service.Settlement.ProposePayOut(c.Request().Context(), which, reason)
 	}
-	ctx := c.Request().Context()
-	// Recorded first: what follows is many transactions, and each shop's own.
-	err = p.service.record(ctx, audit.Change{
-		Action: "payout.ordered", Object: "payouts", ObjectID: calendar.DayOf(p.service.Now()).String(), After: form.Value("choice"),
-	})
-	if err != nil {
-		return err
-	}
-	done, err := p.service.Settlement.PayOut(ctx, which)
 	if err != nil {
 		return p.refuseSettlements(c, form, err)
 	}
-	values := url.Values{
-		"done": {"paid"}, "instructed": {strconv.Itoa(done.Instructed)}, "paid": {strconv.Itoa(done.Paid)}, "returned": {strconv.Itoa(done.Returned)},
-	}
-	return web.Redirect(c, "/office/settlements?"+values.Encode())
+	return web.Redirect(c, "/office/approvals/"+proposal.ID.String())
 }
 
-// RetryPayout pays again what came back: POST /office/settlements/{id}/retry.
-func (p *Pages) RetryPayout(c echo.Context) error {
+// ProposeRetry asks for what came back to be paid again:
+// POST /office/settlements/{id}/retry.
+func (p *Pages) ProposeRetry(c echo.Context) error {
 	form, err := web.ReadForm(c)
 	if err != nil {
 		return err
@@ -355,18 +342,21 @@ func (p *Pages) RetryPayout(c echo.Context) error {
 		return err
 	}
 	form.Checked("confirm")
+	reason := form.Text("reason", reasonMost)
 	if err := form.Err(); err != nil {
+		return p.refuseSettlement(c, form, err)
+	}
+	proposal, err := p.service.Settlement.ProposeRetry(c.Request().Context(), id, reason)
+	if err != nil {
+		return p.refuseSettlement(c, form, err)
+	}
+	return web.Redirect(c, "/office/approvals/"+proposal.ID.String())
+}
+
+func (p *Pages) refuseSettlement(c echo.Context, form *web.Form, cause error) error {
+	view, err := p.settlement(c, form)
+	if err != nil {
 		return err
 	}
-	ctx := c.Request().Context()
-	if _, err := p.service.Settlement.Get(ctx, id); err != nil {
-		return err
-	}
-	if err := p.service.record(ctx, audit.Change{Action: "payout.retried", Object: "settlement", ObjectID: id.String()}); err != nil {
-		return err
-	}
-	if _, err := p.service.Settlement.Retry(ctx, id); err != nil {
-		return err
-	}
-	return web.Redirect(c, "/office/settlements/"+id.String()+"?done=retried")
+	return objectPage.Refuse(c, p.pages, form, cause, view)
 }

@@ -93,7 +93,7 @@ func newOffice(t *testing.T) *office {
 	terms := func(context.Context) (settlement.Terms, error) {
 		return settlement.Terms{Days: 1, FundAccount: "1005000000001"}, nil
 	}
-	s.Settlement = settlement.New(kit.DB, s.Ledger, s.Merchants, bank, kit.Outbox, kit.Audit, hub, terms, now, kit.Log)
+	s.Settlement = settlement.New(kit.DB, s.Ledger, s.Merchants, bank, kit.Outbox, kit.Audit, kit.Approvals, hub, terms, now, kit.Log)
 	o.all, o.reports = s, reports.New(s)
 	o.story(bank)
 	o.serve()
@@ -191,7 +191,7 @@ func (o *office) serve() {
 	}
 	for path, handler := range map[string]echo.HandlerFunc{
 		"/office/citizens/{id}/reveal": p.RevealCitizen, "/office/merchants/{id}/reveal": p.RevealMerchant, "/office/settlements/close": p.CloseDays,
-		"/office/settlements/pay-out": p.PayOut, "/office/settlements/{id}/retry": p.RetryPayout, "/office/verify": p.RunVerify,
+		"/office/settlements/pay-out": p.ProposePayOut, "/office/settlements/{id}/retry": p.ProposeRetry, "/office/verify": p.RunVerify,
 	} {
 		r.Page(web.Route{Method: "POST", Path: path, Access: web.Staff, Class: web.Report}, handler)
 	}
@@ -208,6 +208,7 @@ func (o *office) must(err error) {
 
 // screen is an answer; its text is what people read.
 type screen struct {
+	path   string // where redirects led
 	status int
 	body   string
 	text   string
@@ -229,7 +230,7 @@ func (o *office) ask(method, address string, form url.Values, lang string) scree
 	defer func() { _ = answer.Body.Close() }()
 	body, err := io.ReadAll(answer.Body)
 	o.must(err)
-	return screen{answer.StatusCode, string(body), spaces.ReplaceAllString(html.UnescapeString(tags.ReplaceAllString(string(body), " ")), " ")}
+	return screen{answer.Request.URL.Path, answer.StatusCode, string(body), spaces.ReplaceAllString(html.UnescapeString(tags.ReplaceAllString(string(body), " ")), " ")}
 }
 
 func (o *office) get(address string) screen { return o.ask("GET", address, nil, "ko") }
@@ -246,6 +247,19 @@ func (o *office) shows(address string, parts ...string) screen {
 		}
 	}
 	return s
+}
+
+// payOut lets one member of staff ask for payouts and another approve them.
+func (o *office) payOut(which string) {
+	o.t.Helper()
+	asked := o.ask("POST", "/office/settlements/pay-out", url.Values{"choice": {which}, "confirm": {"yes"}, "reason": {"연휴 전 지급"}}, "ko")
+	if !strings.Contains(asked.path, "/office/approvals/") {
+		o.t.Fatalf("asking for payouts: %s %s", asked.path, asked.text)
+	}
+	other := auth.With(o.ctx, auth.Principal{Kind: auth.Staff, ID: uuid.New(), Name: "오정산", Tenant: o.kit.Tenant, Permissions: []string{"settlement.close"}})
+	_, err := o.kit.Approvals.Approve(other, uuid.MustParse(strings.TrimPrefix(asked.path, "/office/approvals/")), "")
+	o.must(err)
+	o.must(o.kit.Approvals.Work(o.ctx))
 }
 
 // missing are words keys that stand on a page as they are.
@@ -269,17 +283,14 @@ func TestTheOfficeSeesTheStory(t *testing.T) {
 	if closed.status != http.StatusOK || !strings.Contains(closed.text, "마감했습니다") || !strings.Contains(closed.text, "지급 대기 1") {
 		t.Fatalf("closing the day: %d %s", closed.status, closed.text)
 	}
-	paid := o.ask("POST", "/office/settlements/pay-out", url.Values{"choice": {"all"}, "confirm": {"yes"}}, "ko")
-	if !strings.Contains(paid.text, "1건을 은행에 보냈습니다") || !strings.Contains(paid.text, "지급 완료 1") {
-		t.Fatalf("paying out: %d %s", paid.status, paid.text)
-	}
+	o.payOut("all")
 	o.shows(payment, "영업일 마감", "지급 완료")
 	o.shows("/office", "마지막 마감일 2026. 11. 18.(수)", "오늘 결제 12,500원", "오늘 취소 2,500원")
 	list, _, err := o.all.Settlement.List(o.ctx, settlement.Filter{Limit: 1})
 	o.must(err)
 	o.shows("/office/settlements/"+list[0].ID.String(), "정산 금액 10,000원", "지급 지시", "국민은행")
 	o.shows("/office/merchants/"+o.shop.ID.String(), "124-81-00998", "지급할 금액 0원")
-	o.shows("/office/audit", "영업일 마감", "지급 지시")
+	o.shows("/office/audit", "영업일 마감", "승인 요청", "요청 승인", "승인된 일 실행")
 
 	verified := o.ask("POST", "/office/verify", nil, "ko")
 	if !strings.Contains(verified.text, "차이 없음") {
@@ -437,11 +448,13 @@ func TestSettlementNeedsConfirmation(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	for address, form := range map[string]url.Values{
-		"close":    {"day": {"2026-11-18"}},
-		"close?":   {"day": {"someday"}, "confirm": {"yes"}},
-		"close??":  {"day": {"2026-11-20"}, "confirm": {"yes"}}, // has not begun
-		"pay-out":  {"choice": {"all"}},
-		"pay-out?": {"choice": {"none"}, "confirm": {"yes"}},
+		"close":     {"day": {"2026-11-18"}},
+		"close?":    {"day": {"someday"}, "confirm": {"yes"}},
+		"close??":   {"day": {"2026-11-20"}, "confirm": {"yes"}}, // has not begun
+		"pay-out":   {"choice": {"all"}, "reason": {"연휴 전 지급"}},
+		"pay-out?":  {"choice": {"none"}, "confirm": {"yes"}, "reason": {"연휴 전 지급"}},
+		"pay-out??": {"choice": {"all"}, "confirm": {"yes"}},
+		"pay-out#":  {"choice": {"all"}, "confirm": {"yes"}, "reason": {"연휴 전 지급"}}, // nothing is due
 	} {
 		if s := o.ask("POST", "/office/settlements/"+address, form, "ko"); s.status < 400 || s.status > 499 || !strings.Contains(s.body, "error-summary") {
 			t.Errorf("%s %v answered %d", address, form, s.status)

@@ -6,5 +6,6 @@ import "jangteo/app/fault"
 var (
 	ErrUnknown    = fault.Declare(fault.NotFound, "settlement-unknown")
 	ErrDayAhead   = fault.Declare(fault.Conflict, "business-day-not-begun")
+	ErrNothingDue = fault.Declare(fault.Conflict, "settlement-nothing-due")
 	ErrNotPayable = fault.Declare(fault.Conflict, "settlement-not-payable") // param state
 )

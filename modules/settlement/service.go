@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"jangteo/app/approvals"
 	"jangteo/app/audit"
 	"jangteo/app/calendar"
 	"jangteo/app/clock"
@@ -36,6 +37,7 @@ type Service struct {
 	outbox    *outbox.Outbox
 	audit     *audit.Log
 	live      *live.Hub
+	propose   propositions
 	terms     func(context.Context) (Terms, error)
 	now       clock.Now
 	log       *slog.Logger
@@ -43,7 +45,7 @@ type Service struct {
 
 // New keeps settlements in d and listens for the bank's word on payouts. Terms
 // tells what the municipality in ctx has agreed.
-func New(d *db.DB, l *ledger.Service, m *merchants.Service, b *banking.Service, o *outbox.Outbox, a *audit.Log, hub *live.Hub,
+func New(d *db.DB, l *ledger.Service, m *merchants.Service, b *banking.Service, o *outbox.Outbox, a *audit.Log, four *approvals.Approvals, hub *live.Hub,
 	terms func(context.Context) (Terms, error), now clock.Now, log *slog.Logger,
 ) *Service {
 	s := &Service{
@@ -51,6 +53,7 @@ func New(d *db.DB, l *ledger.Service, m *merchants.Service, b *banking.Service, 
 		terms: terms, now: now, log: log,
 	}
 	b.OnSettled(Purpose, s.settled)
+	s.register(four)
 	return s
 }
 
@@ -176,9 +179,9 @@ func (s *Service) toCarry(ctx context.Context, day calendar.Day) (map[uuid.UUID]
 
 // Outcome counts what PayOut did.
 type Outcome struct {
-	Instructed int // handed to the bank now
-	Paid       int // of these, confirmed at once
-	Returned   int // of these, refused at once
+	Instructed int `json:"instructed"` // handed to the bank now
+	Paid       int `json:"paid"`       // of these, confirmed at once
+	Returned   int `json:"returned"`   // of these, refused at once
 }
 
 func (o Outcome) plus(p Outcome) Outcome {
@@ -190,10 +193,7 @@ func (o Outcome) plus(p Outcome) Outcome {
 // cannot be paid does not hold up the others.
 func (s *Service) PayOut(ctx context.Context, which Which) (done Outcome, err error) {
 	const batch, atOnce = 100, 5 // the bank takes its time; a few wait for it together
-	until := s.today()
-	if which == All {
-		until = calendar.Date(9999, 12, 31)
-	}
+	until := s.until(which)
 	var failures []error
 	for after := uuid.Nil; ctx.Err() == nil; {
 		var ids []uuid.UUID
@@ -387,6 +387,14 @@ func (s *Service) Days(ctx context.Context, limit int) (list []Day, err error) {
 		return err
 	})
 	return list, err
+}
+
+// until is the last payout day that is taken.
+func (s *Service) until(which Which) calendar.Day {
+	if which == All {
+		return calendar.Date(9999, 12, 31)
+	}
+	return s.today()
 }
 
 func (s *Service) today() calendar.Day { return calendar.DayOf(s.now()) }

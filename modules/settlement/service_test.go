@@ -85,7 +85,7 @@ func setup(t *testing.T) (*bench, context.Context) {
 	terms := func(context.Context) (settlement.Terms, error) {
 		return settlement.Terms{Days: 1, FundAccount: "1005000000001"}, nil
 	}
-	b.settlement = settlement.New(k.DB, b.ledger, b.merchants, b.banking, k.Outbox, k.Audit, hub, terms, k.Clock.Now, k.Log)
+	b.settlement = settlement.New(k.DB, b.ledger, b.merchants, b.banking, k.Outbox, k.Audit, k.Approvals, hub, terms, k.Clock.Now, k.Log)
 	b.house, err = b.ledger.House(ctx)
 	must(t, err)
 	account, err := b.ledger.Open(ctx, ledger.Wallet, uuid.New())

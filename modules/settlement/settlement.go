@@ -100,6 +100,13 @@ const (
 	All
 )
 
+func (w Which) String() string {
+	if w == All {
+		return "all"
+	}
+	return "due"
+}
+
 // Filter narrows a listing; zero values do not.
 type Filter struct {
 	Merchant uuid.UUID

@@ -154,6 +154,17 @@ func (s store) due(ctx context.Context, until calendar.Day, after uuid.UUID, lim
 	return ids, err
 }
 
+// owed counts and sums what due lists in all.
+func (s store) owed(ctx context.Context, until calendar.Day) (count int, net money.Amount, err error) {
+	var sum struct {
+		Count int
+		Net   money.Amount
+	}
+	err = s.db.In(ctx).Raw(`SELECT count(*) AS count, coalesce(sum(net), 0)::bigint AS net FROM settlement.settlements
+		WHERE tenant_id = ? AND state = 'closed' AND payout_day <= ?`, tenant.From(ctx), until).Scan(&sum).Error
+	return sum.Count, sum.Net, err
+}
+
 func (s store) update(ctx context.Context, r row) error {
 	return s.db.In(ctx).Model(&row{}).Where("tenant_id = ? AND id = ?", r.TenantID, r.ID).
 		Select("state", "transfer_id", "bank_code", "number_masked", "attempts", "reason", "sent_at", "paid_at").Updates(&r).Error

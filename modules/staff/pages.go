@@ -20,6 +20,7 @@ type Cookie struct {
 
 const (
 	home       = "/office"
+	operations = "/operations" // where the operator's own staff work
 	signInPath = "/office/sign-in"
 	pathMost   = 500
 )
@@ -39,11 +40,21 @@ func NewPages(service *Service, pages *web.Pages, cookie Cookie) *Pages {
 // Authenticate proves a member of a municipality's staff by cookie. A session
 // that ended sends to the sign-in page, which tells the recorded reason.
 func (p *Pages) Authenticate(c echo.Context) (auth.Principal, error) {
+	return p.authenticate(c, auth.Staff)
+}
+
+// AuthenticateOperator proves a member of the operator's staff as Authenticate
+// does one of a municipality's.
+func (p *Pages) AuthenticateOperator(c echo.Context) (auth.Principal, error) {
+	return p.authenticate(c, auth.Operator)
+}
+
+func (p *Pages) authenticate(c echo.Context, kind auth.Kind) (auth.Principal, error) {
 	who, err := p.service.Identify(c.Request().Context(), p.token(c))
 	if errors.Is(err, auth.ErrWebSessionEnded) {
 		return who, auth.ErrSignInRequired.Because(err)
 	}
-	if err == nil && who.Kind != auth.Staff {
+	if err == nil && who.Kind != kind {
 		return auth.Principal{}, ErrOtherWorkplace
 	}
 	return who, err
@@ -78,12 +89,12 @@ var signInPage = web.NewPage[signInView](web.Desk, "staff/sign-in")
 
 // SignIn shows the form, and why the last session ended: GET /office/sign-in.
 func (p *Pages) SignIn(c echo.Context) error {
-	view := signInView{Form: web.EmptyForm(), Next: next(c.QueryParam("next"))}
+	view := signInView{Form: web.EmptyForm(), Next: next(c.QueryParam("next"), "")}
 	who, err := p.service.Identify(c.Request().Context(), p.token(c))
 	var ended *fault.Fault
 	switch {
-	case err == nil && who.Kind == auth.Staff:
-		return web.Redirect(c, view.Next)
+	case err == nil:
+		return web.Redirect(c, next(view.Next, who.Kind))
 	case errors.Is(err, auth.ErrWebSessionEnded) && errors.As(err, &ended):
 		if reason, ok := ended.Params["reason"].(string); ok {
 			view.Ended = "staff.ended." + reason
@@ -100,7 +111,7 @@ func (p *Pages) Begin(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	view := signInView{Form: form, Next: next(form.Value("next"))}
+	view := signInView{Form: form, Next: next(form.Value("next"), "")}
 	login, password := form.Text("email", loginMost), form.Values.Get("password")
 	if password == "" || len(password) > 4*auth.PasswordMax {
 		form.Text("password", auth.PasswordMax) // says what is wrong with it
@@ -109,9 +120,6 @@ func (p *Pages) Begin(c echo.Context) error {
 		return signInPage.Refuse(c, p.pages, form, err, view)
 	}
 	in, err := p.service.SignIn(c.Request().Context(), login, password)
-	if err == nil && in.TenantID == 0 {
-		err = ErrOtherWorkplace
-	}
 	if errors.Is(err, auth.ErrWrongLogin) {
 		return signInPage.Refuse(c, p.pages, form, wrongLogin(), view)
 	}
@@ -119,7 +127,7 @@ func (p *Pages) Begin(c echo.Context) error {
 		return signInPage.Refuse(c, p.pages, form, err, view)
 	}
 	p.setToken(c, in.Token)
-	return web.Redirect(c, view.Next)
+	return web.Redirect(c, next(view.Next, kindOf(in.TenantID)))
 }
 
 // wrongLogin is auth.ErrWrongLogin as a form shows it again: the page itself is
@@ -130,13 +138,21 @@ func wrongLogin() error {
 	return &f
 }
 
-// next keeps where to go on inside the office.
-func next(path string) string {
-	if len(path) > pathMost || path != home && !strings.HasPrefix(path, home+"/") && !strings.HasPrefix(path, home+"?") ||
-		strings.HasPrefix(path, signInPath) {
-		return home
+// next keeps where to go on inside the workplace of a kind of staff; before
+// anybody knows the kind, inside either.
+func next(path string, kind auth.Kind) string {
+	inside := func(place string) bool {
+		return path == place || strings.HasPrefix(path, place+"/") || strings.HasPrefix(path, place+"?")
 	}
-	return web.LocalPath(path, home)
+	first := home
+	if kind == auth.Operator {
+		first = operations + "/approvals"
+	}
+	if len(path) > pathMost || strings.HasPrefix(path, signInPath) ||
+		!(inside(home) && kind != auth.Operator || inside(operations) && kind != auth.Staff) {
+		return first
+	}
+	return web.LocalPath(path, first)
 }
 
 // SignOut ends the session: POST /office/sign-out.

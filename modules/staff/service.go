@@ -235,12 +235,15 @@ func (s *Service) Identify(ctx context.Context, token string) (auth.Principal, e
 	return principal(r, session), nil
 }
 
-func principal(r memberRow, session auth.WebSession) auth.Principal {
-	kind := auth.Staff
-	if r.TenantID == tenant.Platform {
-		kind = auth.Operator
+func kindOf(id tenant.ID) auth.Kind {
+	if id == tenant.Platform {
+		return auth.Operator
 	}
-	return auth.Principal{Kind: kind, ID: r.ID, Session: session.ID, Tenant: r.TenantID, Name: r.Name, Permissions: r.Role.Permissions()}
+	return auth.Staff
+}
+
+func principal(r memberRow, session auth.WebSession) auth.Principal {
+	return auth.Principal{Kind: kindOf(r.TenantID), ID: r.ID, Session: session.ID, Tenant: r.TenantID, Name: r.Name, Permissions: r.Role.Permissions()}
 }
 
 // SignOut ends the session of the member in ctx.

@@ -48,6 +48,8 @@ const (
 	DashboardRead   = "dashboard.read"
 	StaffManage     = "staff.manage"
 	VerifyRead      = "verify.read"
+	SessionsReset   = "sessions.reset"   // operators only
+	IncidentsManage = "incidents.manage" // operators only
 )
 
 var permissions = map[Role][]string{
@@ -62,7 +64,7 @@ var permissions = map[Role][]string{
 	Auditor: {
 		DashboardRead, PaymentsRead, ProgrammesRead, MerchantsRead, CitizensRead, SettlementRead, LedgerRead, AuditRead, VerifyRead,
 	},
-	OfPlatform: {},
+	OfPlatform: {SessionsReset, IncidentsManage, AuditRead},
 }
 
 // Permissions are what a role may do.
