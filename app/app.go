@@ -31,6 +31,7 @@ import (
 	"jangteo/config"
 	"jangteo/modules/banking"
 	"jangteo/modules/citizens"
+	"jangteo/modules/incidents"
 	"jangteo/modules/ledger"
 	"jangteo/modules/merchants"
 	"jangteo/modules/notifications"
@@ -80,6 +81,7 @@ type App struct {
 	Ledger        *ledger.Service
 	Citizens      *citizens.Service
 	Sessions      *sessions.Service
+	Incidents     *incidents.Service
 	Staff         *staff.Service
 	Banking       *banking.Service
 	Merchants     *merchants.Service
@@ -185,7 +187,10 @@ func (a *App) build(ctx context.Context, box *crypt.Box) (err error) {
 	a.Ledger = ledger.New(a.DB, a.lane, now)
 	a.provider = citizens.NewProvider(cfg.Identity.URL)
 	a.Citizens = citizens.New(a.DB, box, a.provider, a.Audit, citizens.Limits{}, now)
-	a.Sessions = sessions.New(a.DB, a.Citizens, a.Tokens, box, a.Outbox, sessions.Config{}, now, log)
+	a.Sessions = sessions.New(a.DB, a.Citizens, a.Tokens, box, a.Outbox, sessions.Config{
+		SeveralDevices: !cfg.Sessions.OneDevice, ResumesPerSecond: cfg.Sessions.ResumesPerSecond, PublicURL: cfg.Server.PublicURL,
+	}, now, log)
+	a.Incidents = incidents.New(a.DB, a.Sessions, a.Tenants, a.Audit, now)
 	a.Staff = staff.New(a.DB, a.Tenants, a.Audit, a.web, passwords, now)
 	bank := banking.NewOpenBanking(banking.OpenBankingConfig{
 		URL: cfg.Bank.URL, ClientID: cfg.Bank.ClientID, ClientSecret: cfg.Bank.ClientSecret, ClientName: "jangteo", Timeout: cfg.Bank.Timeout,
@@ -196,6 +201,7 @@ func (a *App) build(ctx context.Context, box *crypt.Box) (err error) {
 	a.Merchants = merchants.New(a.DB, a.Ledger, box, a.Audit, a.Live, a.web, passwords, cfg.Sessions.ClerkAbsolute, now, log)
 	a.Vouchers = vouchers.New(vouchers.Kits{DB: a.DB, Lane: a.Lane, Keys: a.keys, Outbox: a.Outbox, Audit: a.Audit, Now: now, Log: log},
 		a.Ledger, a.Tenants, a.Banking)
+	a.Sessions.KnowMembers(a.Vouchers.Members)
 	a.Payments = payments.New(a.DB, a.keys, a.Outbox, a.Ledger, a.Merchants, a.Vouchers, now)
 	a.Settlement = settlement.New(a.DB, a.Ledger, a.Merchants, a.Banking, a.Outbox, a.Audit, a.Approvals, a.Live, a.terms, now, log)
 	a.Notifications = notifications.New(a.DB, a.Live, a.shopName, now)

@@ -26,8 +26,9 @@ var arrows = map[string][]string{
 	"vouchers":      {"ledger", "citizens", "tenants", "banking"},
 	"payments":      {"ledger", "merchants", "vouchers"},
 	"settlement":    {"ledger", "merchants", "banking"},
+	"incidents":     {"sessions", "tenants"},
 	"notifications": {"citizens", "merchants"},
-	"reports":       {"ledger", "tenants", "citizens", "sessions", "staff", "banking", "merchants", "vouchers", "payments", "settlement"},
+	"reports":       {"ledger", "tenants", "citizens", "sessions", "incidents", "staff", "banking", "merchants", "vouchers", "payments", "settlement"},
 }
 
 // rooms are the packages of app that know modules: they put the house together,

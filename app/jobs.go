@@ -14,6 +14,7 @@ import (
 	"jangteo/app/tenant"
 	"jangteo/migrations"
 	"jangteo/modules/payments"
+	"jangteo/modules/sessions"
 	"jangteo/modules/settlement"
 	"jangteo/modules/vouchers"
 )
@@ -27,7 +28,8 @@ func (a *App) events() {
 	on(payments.TopicCaptured, a.tills.Tell)
 	on(payments.TopicCancelled, a.Notifications.OnEvent)
 	on(payments.TopicCancelled, a.tills.Tell)
-	on("sessions.ended", a.Notifications.OnEvent)
+	on(sessions.TopicEnded, a.Notifications.OnEvent)
+	on(sessions.TopicRecordMissing, a.Incidents.OnRecordMissing)
 }
 
 // timed is work that a timer wakes, on one server at a time.

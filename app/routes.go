@@ -11,6 +11,7 @@ import (
 	"jangteo/app/web"
 	"jangteo/modules/banking"
 	"jangteo/modules/citizens"
+	"jangteo/modules/incidents"
 	"jangteo/modules/merchants"
 	"jangteo/modules/notifications"
 	"jangteo/modules/payments"
@@ -72,9 +73,12 @@ func (a *App) api() {
 		shops    = merchants.NewAPI(a.Merchants)
 		tills    = payments.NewShopAPI(a.Payments)
 		owed     = settlement.NewAPI(a.Settlement)
+		troubles = incidents.NewAPI(a.Incidents)
 	)
 	// anyone
 	web.JSON(r, web.Route{Method: get, Path: "/status", Class: web.Read, Summary: "Whether everything works"}, a.status)
+	web.JSON(r, web.Route{Method: get, Path: "/incidents", Class: web.Read, Summary: "What goes wrong on our side, and what did lately"}, troubles.List)
+	web.JSON(r, web.Route{Method: get, Path: "/incidents/{id}", Class: web.Read, Summary: "One incident, with everything that was said of it"}, troubles.Get)
 	web.JSON(r, web.Route{Method: get, Path: "/tenants", Class: web.Browse, Summary: "Municipalities"}, places.List)
 	web.JSON(r, web.Route{Method: get, Path: "/tenants/{tenant}", Class: web.Browse, Summary: "One municipality"}, places.Get)
 	web.JSON(r, web.Route{Method: get, Path: "/tenants/{tenant}/programmes", Class: web.Browse, Summary: "Vouchers and the policies in force"}, voucher.Programmes)
@@ -160,6 +164,9 @@ func (a *App) publicPages(signIn *sessions.Pages) {
 	a.page(web.Anyone, web.Browse, get, "/tenants", front.Places)
 	a.page(web.Anyone, web.Browse, get, "/tenants/{tenant}", front.Place)
 	a.page(web.Anyone, web.Browse, get, "/tenants/{tenant}/merchants", shops.List)
+	troubles := incidents.NewPages(a.Incidents, a.Tenants, a.Pages)
+	a.page(web.Anyone, web.Read, get, "/incidents", troubles.List)
+	a.page(web.Anyone, web.Read, get, "/incidents/{id}", troubles.Incident)
 	a.page(web.Anyone, web.Browse, get, "/problems", a.Pages.Problems)
 	a.page(web.Anyone, web.Browse, get, "/problems/{code}", a.Pages.Problem)
 	a.page(web.Anyone, web.Login, get, "/sign-in", signIn.SignIn)

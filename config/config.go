@@ -49,10 +49,12 @@ type Config struct {
 		Audience string `mapstructure:"audience"`
 	} `mapstructure:"tokens"`
 	Sessions struct {
-		StaffIdle     time.Duration `mapstructure:"staff_idle"`
-		StaffAbsolute time.Duration `mapstructure:"staff_absolute"`
-		ClerkIdle     time.Duration `mapstructure:"clerk_idle"`
-		ClerkAbsolute time.Duration `mapstructure:"clerk_absolute"`
+		OneDevice        bool          `mapstructure:"one_device"`
+		ResumesPerSecond int           `mapstructure:"resumes_per_second"`
+		StaffIdle        time.Duration `mapstructure:"staff_idle"`
+		StaffAbsolute    time.Duration `mapstructure:"staff_absolute"`
+		ClerkIdle        time.Duration `mapstructure:"clerk_idle"`
+		ClerkAbsolute    time.Duration `mapstructure:"clerk_absolute"`
 	} `mapstructure:"sessions"`
 	Ledger struct {
 		LaneWriters  int    `mapstructure:"lane_writers"`

@@ -43,6 +43,9 @@ type RequestInfo struct {
 	ID        string
 	Address   string
 	UserAgent string
+	Method    string
+	Origin    string // scheme and host as the caller reached them
+	Path      string
 }
 
 // ErrSignInRequired is what every face answers to a stranger.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
+
 	"jangteo/app/db"
 )
 
@@ -15,6 +17,9 @@ type keyRow struct {
 	Public    []byte
 	CreatedAt time.Time
 	RetiredAt *time.Time
+
+	WithdrawnAt    *time.Time
+	WithdrawnUnder *uuid.UUID
 }
 
 // alone makes servers that would make or change keys at once take turns.
@@ -24,7 +29,7 @@ func (s keyStore) alone(ctx context.Context) error {
 
 // keys lists those that may still sign or be believed at a moment, oldest first.
 func (s keyStore) keys(ctx context.Context, at time.Time) (rows []keyRow, err error) {
-	err = s.db.In(ctx).Raw(`SELECT kid, sealed, public, created_at, retired_at FROM app.signing_keys
+	err = s.db.In(ctx).Raw(`SELECT kid, sealed, public, created_at, retired_at, withdrawn_at, withdrawn_under FROM app.signing_keys
 		WHERE retired_at IS NULL OR retired_at > ? ORDER BY created_at, kid LIMIT 50`, at).Scan(&rows).Error
 	return rows, err
 }
@@ -37,4 +42,10 @@ func (s keyStore) insert(ctx context.Context, row keyRow) error {
 // retire sets when the others stop being believed, where that is not set yet.
 func (s keyStore) retire(ctx context.Context, but string, at time.Time) error {
 	return s.db.In(ctx).Exec(`UPDATE app.signing_keys SET retired_at = ? WHERE kid <> ? AND retired_at IS NULL`, at, but).Error
+}
+
+// withdraw keeps a key in the list until the last token of it would have ended.
+func (s keyStore) withdraw(ctx context.Context, kid string, under uuid.UUID, at time.Time) error {
+	return s.db.In(ctx).Exec(`UPDATE app.signing_keys SET withdrawn_at = ?, withdrawn_under = ?, retired_at = coalesce(retired_at, ?)
+		WHERE kid = ? AND withdrawn_at IS NULL`, at, under, at.Add(time.Hour), kid).Error
 }

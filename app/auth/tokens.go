@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,13 +28,28 @@ const (
 
 	// A new key signs once every server has surely read it, and an old one is
 	// believed until the last token it signed has ended.
-	keyAhead  = time.Minute
+	keyAhead  = 20 * time.Second
+	readEvery = 5 * time.Second
 	clockSkew = 5 * time.Second // between servers
 )
+
+// KeyAhead is how long after a rotation the new key begins to sign.
+const KeyAhead = keyAhead
 
 // ErrToken means that an access token is not ours, not whole or not for now.
 // It says nothing about a session.
 var ErrToken = errors.New("auth: the access token cannot be accepted")
+
+// WithdrawnError tells that the key of a token is believed no longer, and under
+// which incident; whether the token was made by us cannot be known any more.
+type WithdrawnError struct {
+	Under uuid.UUID
+	At    time.Time
+}
+
+func (e *WithdrawnError) Error() string {
+	return "auth: the key was withdrawn under " + e.Under.String()
+}
 
 // Claims are what an access token says.
 type Claims struct {
@@ -41,16 +57,23 @@ type Claims struct {
 	Citizen   uuid.UUID
 	Session   uuid.UUID
 	Device    uuid.UUID
-	Epoch     int // raised when tokens of a lost window must not count
+	Epoch     int    // raised when tokens of a lost window must not count
+	Key       string // kid of the key that signed it
+	Proof     string // thumbprint of the key that must prove its possession with every use (RFC 9449); empty: none
 	IssuedAt  time.Time
 	ExpiresAt time.Time
 }
 
+type confirmation struct {
+	Thumbprint string `json:"jkt"` // RFC 9449, 6.1
+}
+
 type tokenClaims struct {
 	jwt.RegisteredClaims
-	Session uuid.UUID `json:"sid"`
-	Device  uuid.UUID `json:"did"`
-	Epoch   int       `json:"epoch"`
+	Confirmation *confirmation `json:"cnf,omitempty"`
+	Session      uuid.UUID     `json:"sid"`
+	Device       uuid.UUID     `json:"did"`
+	Epoch        int           `json:"epoch"`
 }
 
 // TokensConfig says who issues tokens, for whom, and for how long.
@@ -80,6 +103,8 @@ type signingKey struct {
 	public  ed25519.PublicKey
 	private ed25519.PrivateKey
 	retired time.Time // zero: not planned
+
+	withdrawn *WithdrawnError
 }
 
 // OpenTokens loads the keys, making the first one in an empty database.
@@ -115,7 +140,7 @@ func OpenTokens(ctx context.Context, d *db.DB, box *crypt.Box, cfg TokensConfig,
 // Life is how long an access token is good for.
 func (t *Tokens) Life() time.Duration { return t.cfg.Life }
 
-// Rotate makes a new key. It signs after a minute, when every server has read
+// Rotate makes a new key. It signs after KeyAhead, when every server has read
 // it; the old ones are believed until their last tokens have ended, so nobody
 // is logged out.
 func (t *Tokens) Rotate(ctx context.Context) error {
@@ -133,6 +158,56 @@ func (t *Tokens) Rotate(ctx context.Context) error {
 		return fmt.Errorf("rotating signing keys: %w", err)
 	}
 	return t.Reload(ctx)
+}
+
+// Withdraw stops believing a key that may have been lost: its tokens are
+// answered with WithdrawnError from when the servers read it, within seconds.
+// Another key must sign already; see Rotate.
+func (t *Tokens) Withdraw(ctx context.Context, kid string, under uuid.UUID) error {
+	t.mu.RLock()
+	signs := t.signer == kid
+	t.mu.RUnlock()
+	if signs {
+		return errors.New("auth: the key to withdraw still signs")
+	}
+	err := t.db.Platform(ctx, func(ctx context.Context) error {
+		return t.store.withdraw(ctx, kid, under, t.now())
+	})
+	if err != nil {
+		return fmt.Errorf("withdrawing a signing key: %w", err)
+	}
+	return t.Reload(ctx)
+}
+
+// Key is a signing key as staff see it.
+type Key struct {
+	ID          string
+	CreatedAt   time.Time
+	RetiredAt   *time.Time // believed until then
+	WithdrawnAt *time.Time
+	Signs       bool
+}
+
+// Keys lists the keys that still count, the newest first.
+func (t *Tokens) Keys(ctx context.Context) (list []Key, err error) {
+	var rows []keyRow
+	err = t.db.Platform(ctx, func(ctx context.Context) (err error) {
+		rows, err = t.store.keys(ctx, t.now())
+		return err
+	})
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for _, row := range slices.Backward(rows) {
+		list = append(list, Key{row.Kid, row.CreatedAt, row.RetiredAt, row.WithdrawnAt, row.Kid == t.signer})
+	}
+	return list, err
+}
+
+// Signer is the kid of the key that signs now.
+func (t *Tokens) Signer() string {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.signer
 }
 
 func (t *Tokens) add(ctx context.Context) (kid string, err error) {
@@ -174,15 +249,18 @@ func (t *Tokens) Reload(ctx context.Context) error {
 		if row.RetiredAt != nil {
 			key.retired = *row.RetiredAt
 		}
+		if row.WithdrawnAt != nil {
+			key.withdrawn = &WithdrawnError{*row.WithdrawnUnder, *row.WithdrawnAt}
+		}
 		keys[row.Kid] = key
-		if signer == "" || !row.CreatedAt.After(t.now().Add(-keyAhead)) {
+		if key.withdrawn == nil && (signer == "" || !row.CreatedAt.After(t.now().Add(-keyAhead))) {
 			signer = row.Kid
 		}
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for kid := range t.keys {
-		if _, still := keys[kid]; !still { // what it signed is no longer believed
+		if key, still := keys[kid]; !still || key.withdrawn != nil && t.keys[kid].withdrawn == nil { // what it signed is no longer believed
 			t.young, t.aged = map[[32]byte]Claims{}, nil
 		}
 	}
@@ -190,9 +268,9 @@ func (t *Tokens) Reload(ctx context.Context) error {
 	return nil
 }
 
-// Run reads the keys again every 15 seconds until ctx ends.
+// Run reads the keys again every five seconds until ctx ends.
 func (t *Tokens) Run(ctx context.Context, log *slog.Logger) {
-	tick := time.NewTicker(15 * time.Second)
+	tick := time.NewTicker(readEvery)
 	defer tick.Stop()
 	for {
 		select {
@@ -214,13 +292,18 @@ func (t *Tokens) Mint(c Claims) (token string, minted Claims, err error) {
 	t.mu.RLock()
 	kid, key := t.signer, t.keys[t.signer]
 	t.mu.RUnlock()
-	j := jwt.NewWithClaims(jwt.SigningMethodEdDSA, tokenClaims{
+	c.Key = kid
+	said := tokenClaims{
 		RegisteredClaims: jwt.RegisteredClaims{
 			Issuer: t.cfg.Issuer, Audience: jwt.ClaimStrings{t.cfg.Audience}, Subject: c.Citizen.String(), ID: c.ID,
 			IssuedAt: jwt.NewNumericDate(c.IssuedAt), NotBefore: jwt.NewNumericDate(c.IssuedAt.Add(-clockSkew)), ExpiresAt: jwt.NewNumericDate(c.ExpiresAt),
 		},
 		Session: c.Session, Device: c.Device, Epoch: c.Epoch,
-	})
+	}
+	if c.Proof != "" {
+		said.Confirmation = &confirmation{c.Proof}
+	}
+	j := jwt.NewWithClaims(jwt.SigningMethodEdDSA, said)
 	j.Header["typ"], j.Header["kid"] = tokenType, kid
 	token, err = j.SignedString(key.private)
 	return token, c, err
@@ -268,8 +351,11 @@ func (t *Tokens) parse(token string) (Claims, error) {
 	if err != nil || said.Session == uuid.Nil || said.Device == uuid.Nil || said.IssuedAt == nil {
 		return Claims{}, errors.New("a claim is missing")
 	}
+	if said.Confirmation == nil {
+		said.Confirmation = &confirmation{}
+	}
 	return Claims{
-		ID: said.ID, Citizen: citizen, Session: said.Session, Device: said.Device, Epoch: said.Epoch,
+		Proof: said.Confirmation.Thumbprint, ID: said.ID, Citizen: citizen, Session: said.Session, Device: said.Device, Epoch: said.Epoch,
 		IssuedAt: said.IssuedAt.Time, ExpiresAt: said.ExpiresAt.Time,
 	}, nil
 }
@@ -287,6 +373,9 @@ func (t *Tokens) keyFor(j *jwt.Token) (any, error) {
 	t.mu.RLock()
 	key, ok := t.keys[kid]
 	t.mu.RUnlock()
+	if key.withdrawn != nil {
+		return nil, key.withdrawn
+	}
 	if !ok || !key.retired.IsZero() && !t.now().Before(key.retired) {
 		return nil, errors.New("no such key")
 	}

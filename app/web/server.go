@@ -78,7 +78,8 @@ func NewServer(o ServerOptions, pages func() *Pages) *echo.Echo {
 			if lang := r.URL.Query().Get("lang"); lang != "" && r.Method == http.MethodGet && !IsAPI(r.URL.Path) {
 				return chooseLanguage(c, lang)
 			}
-			ctx := auth.WithInfo(r.Context(), auth.RequestInfo{ID: id, Address: c.RealIP(), UserAgent: clip(r.UserAgent(), 200)})
+			ctx := auth.WithInfo(r.Context(), auth.RequestInfo{ID: id, Address: c.RealIP(), UserAgent: clip(r.UserAgent(), 200),
+				Method: r.Method, Origin: c.Scheme() + "://" + r.Host, Path: r.URL.Path})
 			if o.Timeout > 0 && !strings.HasPrefix(r.Header.Get("Accept"), "text/event-stream") {
 				var cancel context.CancelFunc
 				ctx, cancel = context.WithTimeout(ctx, o.Timeout)

@@ -45,18 +45,21 @@ type BeginRequest struct {
 			PublicKey JWK    `json:"public_key"`
 			Name      string `json:"name" minLength:"1" maxLength:"60" doc:"What its owner will recognise" example:"Galaxy S25"`
 			Platform  string `json:"platform" minLength:"1" maxLength:"30" example:"Android"`
+			Version   string `json:"version,omitempty" maxLength:"30" doc:"Of the app" example:"3.2.1"`
+			DPoP      bool   `json:"dpop,omitempty" doc:"Tokens are to need the device key's proof (RFC 9449) from now on; a proof with this request says the same"`
 		} `json:"device"`
 	}
+	DPoP string `header:"DPoP" maxLength:"4096" doc:"Proof of the device key (RFC 9449); tokens are then bound to it"`
 }
 
 // TokensOut is what a device holds while it is logged in.
 type TokensOut struct {
-	AccessToken  string     `json:"access_token" doc:"Bearer token"`
-	TokenType    string     `json:"token_type"`
+	AccessToken  string     `json:"access_token"`
+	TokenType    string     `json:"token_type" enum:"Bearer,DPoP" doc:"The scheme of the Authorization header"`
 	ExpiresIn    int        `json:"expires_in" doc:"Seconds until the access token ends"`
 	RefreshToken string     `json:"refresh_token" doc:"Good once; keep the newest"`
 	Session      SessionOut `json:"session"`
-	Ended        *EndedOut  `json:"ended,omitempty" doc:"The session that this login ended"`
+	Ended        *EndedOut  `json:"ended,omitempty" doc:"The newest session that this login ended"`
 }
 
 // SessionOut is a session as its owner sees it.
@@ -108,13 +111,20 @@ func sessionOut(s Session, current uuid.UUID) SessionOut {
 
 func (a *API) tokensOut(t Tokens) TokensOut {
 	out := TokensOut{
-		AccessToken: t.Access, TokenType: "Bearer", RefreshToken: t.Refresh, Session: sessionOut(t.Session, t.Session.ID),
+		AccessToken: t.Access, TokenType: tokenType(t.Session), RefreshToken: t.Refresh, Session: sessionOut(t.Session, t.Session.ID),
 		ExpiresIn: int(t.AccessExpires.Sub(a.service.now()).Seconds()),
 	}
-	if t.Ended != nil {
-		out.Ended = endedOut(*t.Ended, "")
+	if len(t.Ended) > 0 {
+		out.Ended = endedOut(t.Ended[0], "")
 	}
 	return out
+}
+
+func tokenType(s Session) string {
+	if s.Bound {
+		return "DPoP"
+	}
+	return "Bearer"
 }
 
 // TokensReply carries tokens.
@@ -123,7 +133,10 @@ type TokensReply struct{ Body TokensOut }
 // Begin logs in by an identity token; a session on another device ends.
 func (a *API) Begin(ctx context.Context, in *BeginRequest) (*TokensReply, error) {
 	b := in.Body
-	t, err := a.service.SignIn(ctx, b.IdentityToken, DeviceInput{PublicKey: b.Device.PublicKey, Name: b.Device.Name, Platform: b.Device.Platform})
+	t, err := a.service.SignIn(ctx, b.IdentityToken, DeviceInput{
+		PublicKey: b.Device.PublicKey, Name: b.Device.Name, Platform: b.Device.Platform, Version: b.Device.Version,
+		Bound: b.Device.DPoP, Proof: ProofUse{Proof: in.DPoP},
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -135,11 +148,12 @@ type RefreshRequest struct {
 	Body struct {
 		RefreshToken string `json:"refresh_token" minLength:"1" maxLength:"200"`
 	}
+	DPoP string `header:"DPoP" maxLength:"4096" doc:"Proof of the device key (RFC 9449); required where the session's tokens are bound to it"`
 }
 
 // Refresh returns new tokens for a refresh token.
 func (a *API) Refresh(ctx context.Context, in *RefreshRequest) (*TokensReply, error) {
-	t, err := a.service.Refresh(ctx, RefreshInput{Token: in.Body.RefreshToken})
+	t, err := a.service.Refresh(ctx, RefreshInput{Token: in.Body.RefreshToken, ProofUse: ProofUse{Proof: in.DPoP}})
 	if err != nil {
 		return nil, err
 	}
@@ -177,13 +191,14 @@ type ResumeRequest struct {
 	Body struct {
 		DeviceID  uuid.UUID `json:"device_id" format:"uuid"`
 		Challenge string    `json:"challenge" minLength:"1" maxLength:"100"`
-		Signature string    `json:"signature" minLength:"1" maxLength:"200" doc:"base64url over the challenge's UTF-8 bytes: ES256 as r and s of 32 bytes each, or Ed25519"`
+		Signature string    `json:"signature" minLength:"1" maxLength:"200" doc:"base64url over the challenge's UTF-8 bytes: ES256 as r and s of 32 bytes each or as ASN.1 DER, or Ed25519"`
 	}
+	DPoP string `header:"DPoP" maxLength:"4096" doc:"Proof of the device key (RFC 9449); checked where there is one"`
 }
 
 // Resume lets a known device go on.
 func (a *API) Resume(ctx context.Context, in *ResumeRequest) (*TokensReply, error) {
-	t, err := a.service.Resume(ctx, ResumeInput{DeviceID: in.Body.DeviceID, Challenge: in.Body.Challenge, Signature: in.Body.Signature})
+	t, err := a.service.Resume(ctx, ResumeInput{DeviceID: in.Body.DeviceID, Challenge: in.Body.Challenge, Signature: in.Body.Signature, ProofUse: ProofUse{Proof: in.DPoP}})
 	if err != nil {
 		return nil, err
 	}

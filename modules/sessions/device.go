@@ -23,7 +23,10 @@ const (
 	keyBytesMax  = 2048
 	nameMax      = 60
 	platformMax  = 30
+	versionMax   = 30
 	signatureLen = 64 // of ES256 (r and s) and of Ed25519 alike
+
+	signatureLenMin, signatureLenMax = 8, 72 // of ES256 in DER, whose numbers have no leading zeros
 )
 
 // DeviceInput is a device as it presents itself.
@@ -31,6 +34,9 @@ type DeviceInput struct {
 	PublicKey []byte // JWK: EC P-256 or OKP Ed25519, public part only
 	Name      string
 	Platform  string
+	Version   string // of the app; may be empty
+	Bound     bool   // its tokens are to need the device key's proof (RFC 9449)
+	Proof     ProofUse
 }
 
 type deviceKey struct {
@@ -45,9 +51,10 @@ func (in *DeviceInput) validate() (key deviceKey, err error) {
 	if reason != "" {
 		wrong = wrong.And("device.public_key", reason)
 	}
-	check := func(field string, text *string, longest int) {
+	check := func(field string, text *string, longest int, required bool) {
 		*text = strings.TrimSpace(*text)
 		switch {
+		case *text == "" && !required:
 		case *text == "":
 			wrong = wrong.And(field, fault.Required)
 		case !utf8.ValidString(*text) || strings.ContainsFunc(*text, unicode.IsControl):
@@ -56,8 +63,9 @@ func (in *DeviceInput) validate() (key deviceKey, err error) {
 			wrong = wrong.And(field, fault.TooLong).Limit(longest)
 		}
 	}
-	check("device.name", &in.Name, nameMax)
-	check("device.platform", &in.Platform, platformMax)
+	check("device.name", &in.Name, nameMax, true)
+	check("device.platform", &in.Platform, platformMax, true)
+	check("device.version", &in.Version, versionMax, false)
 	return key, wrong.OrNil()
 }
 
@@ -101,10 +109,11 @@ func parseKey(raw []byte) (key deviceKey, wrong fault.Reason) {
 }
 
 // signed tells whether signature (base64url) is the device's over text: ES256
-// with r and s of 32 bytes each as in JWS, or Ed25519.
+// with r and s of 32 bytes each as in JWS or as phones' key stores give it
+// (ASN.1 DER), or Ed25519.
 func (d Device) signed(text, signature string) bool {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(strings.TrimRight(signature, "="))
-	if err != nil || len(raw) != signatureLen {
+	if err != nil || len(raw) < signatureLenMin || len(raw) > signatureLenMax {
 		return false
 	}
 	var jwk jose.JSONWebKey
@@ -114,9 +123,12 @@ func (d Device) signed(text, signature string) bool {
 	switch public := jwk.Key.(type) {
 	case *ecdsa.PublicKey:
 		sum := sha256.Sum256([]byte(text))
-		return ecdsa.Verify(public, sum[:], new(big.Int).SetBytes(raw[:32]), new(big.Int).SetBytes(raw[32:]))
+		if len(raw) != signatureLen {
+			return ecdsa.VerifyASN1(public, sum[:], raw)
+		}
+		return ecdsa.VerifyASN1(public, sum[:], raw) || ecdsa.Verify(public, sum[:], new(big.Int).SetBytes(raw[:32]), new(big.Int).SetBytes(raw[32:]))
 	case ed25519.PublicKey:
-		return ed25519.Verify(public, []byte(text), raw)
+		return len(raw) == signatureLen && ed25519.Verify(public, []byte(text), raw)
 	}
 	return false
 }

@@ -1,7 +1,10 @@
 package sessions
 
 import (
+	"fmt"
 	"time"
+
+	"github.com/google/uuid"
 
 	"jangteo/app/auth"
 	"jangteo/app/fault"
@@ -26,6 +29,12 @@ var (
 	ErrStepUp            = fault.Declare(fault.Unauthenticated, "step-up-required")
 	ErrProofInvalid      = fault.Declare(fault.Unauthenticated, "device-proof-invalid")
 	ErrDeviceKeyMissing  = fault.Declare(fault.Invalid, "device-key-missing") // the browser made none
+	ErrProofRequired     = fault.Declare(fault.Unauthenticated, "device-proof-required")
+	ErrResetUnknown      = fault.Declare(fault.NotFound, "reset-unknown")
+	ErrResetOwn          = fault.Declare(fault.Forbidden, "reset-needs-another-person")
+	ErrResetDecided      = fault.Declare(fault.Conflict, "reset-decided")
+	ErrCaseUnknown       = fault.Declare(fault.NotFound, "case-unknown")
+	ErrCaseClosed        = fault.Declare(fault.Conflict, "case-closed")
 	ErrSessionUnknown    = fault.Declare(fault.NotFound, "session-unknown")
 )
 
@@ -37,6 +46,14 @@ var faults = map[State]*fault.Fault{
 // fault tells why a session ended: the category and what its words need, and
 // nothing of any other device. Whoever has proven the device's key may be told
 // more; see Service.details.
+func (s *Service) fault(ended Session) *fault.Fault {
+	f := ended.fault(s.cfg.Absolute)
+	if ended.State == Reset && ended.IncidentID != nil {
+		f = f.After(s.watch.spread(*ended.IncidentID, s.now(), s.cfg.ResumesPerSecond))
+	}
+	return f
+}
+
 func (s Session) fault(absolute time.Duration) *fault.Fault {
 	f := faults[s.State]
 	if f == nil || s.EndedAt == nil || s.Initiator == nil {
@@ -46,7 +63,7 @@ func (s Session) fault(absolute time.Duration) *fault.Fault {
 		With("security_incident", graph[s.State].security).With("actions", s.actions())
 	switch s.State {
 	case Reset:
-		f = f.With("id", s.IncidentID.String()).With("incident_id", s.IncidentID.String())
+		f = f.With("id", IncidentNumber(*s.IncidentID)).With("incident_id", s.IncidentID.String())
 	case RevokedByStaff:
 		f = f.With("tenant", *s.Office).With("reason", *s.Reason).With("no", *s.CaseNo)
 	case Expired:
@@ -57,6 +74,9 @@ func (s Session) fault(absolute time.Duration) *fault.Fault {
 	}
 	return f
 }
+
+// IncidentNumber is how people call an incident: short enough to be read out.
+func IncidentNumber(id uuid.UUID) string { return fmt.Sprintf("I-%X", id[12:]) }
 
 // actions are what the client may do next, in order.
 func (s Session) actions() []string {

@@ -95,17 +95,14 @@ func Expires(c echo.Context) string {
 func (p *Pages) Authenticate(c echo.Context) (auth.Principal, error) {
 	if header := c.Request().Header.Get(echo.HeaderAuthorization); header != "" {
 		scheme, token, _ := strings.Cut(header, " ")
-		if !strings.EqualFold(scheme, "Bearer") {
-			return auth.Principal{}, auth.ErrSignInRequired
-		}
-		return p.service.Verify(token)
+		return p.service.bearer(c.Request().Context(), scheme, token, c.Request().Header.Values("DPoP"))
 	}
-	who, until, err := p.service.verify(p.cookie(c, accessCookie))
+	who, claims, err := p.service.verify(p.cookie(c, accessCookie))
 	if errors.Is(err, auth.ErrSignInRequired) && p.cookie(c, refreshCookie) != "" {
-		who, until, err = p.renew(c)
+		who, claims, err = p.renew(c)
 	}
 	if err == nil {
-		c.Set(expiresKey, until)
+		c.Set(expiresKey, claims.ExpiresAt)
 		return who, nil
 	}
 	if f, ok := fault.Of(err); ok && wantsPage(c.Request()) && (f.Kind == fault.Unauthenticated || f.Kind == fault.Forbidden) {
@@ -114,14 +111,19 @@ func (p *Pages) Authenticate(c echo.Context) (auth.Principal, error) {
 	return auth.Principal{}, err
 }
 
+// proofOf is the proof of the device's key that a request carries.
+func proofOf(c echo.Context) ProofUse {
+	return ProofUse{Proof: c.Request().Header.Get("DPoP")}
+}
+
 func wantsPage(r *http.Request) bool {
 	return !web.IsAPI(r.URL.Path) && strings.Contains(r.Header.Get(echo.HeaderAccept), "text/html")
 }
 
-func (p *Pages) renew(c echo.Context) (who auth.Principal, until time.Time, err error) {
-	t, err := p.service.Refresh(c.Request().Context(), RefreshInput{Token: p.cookie(c, refreshCookie), AskProof: true})
+func (p *Pages) renew(c echo.Context) (who auth.Principal, claims auth.Claims, err error) {
+	t, err := p.service.Refresh(c.Request().Context(), RefreshInput{Token: p.cookie(c, refreshCookie), AskProof: true, ProofUse: proofOf(c)})
 	if err != nil {
-		return who, until, err
+		return who, claims, err
 	}
 	p.setTokens(c, t)
 	return p.service.verify(t.Access)
@@ -182,11 +184,11 @@ type renewalReply struct {
 // Refresh renews the cookies for an open page: POST /my/session/refresh. An
 // old token is answered with 401, whereupon the page proves the device's key.
 func (p *Pages) Refresh(c echo.Context) error {
-	_, until, err := p.renew(c)
+	_, claims, err := p.renew(c)
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, renewalReply{until})
+	return c.JSON(http.StatusOK, renewalReply{claims.ExpiresAt})
 }
 
 // Challenge makes a text for this browser's device key: POST /my/session/challenge.
@@ -205,8 +207,6 @@ func (p *Pages) Challenge(c echo.Context) error {
 	}{made.Text, device})
 }
 
-const proofBytesMax = 4 << 10
-
 // Resume goes on by the device key: POST /my/session/resume.
 func (p *Pages) Resume(c echo.Context) error {
 	var in struct {
@@ -224,7 +224,7 @@ func (p *Pages) Resume(c echo.Context) error {
 	if json.Unmarshal(body, &in) != nil {
 		return fault.ErrMalformed
 	}
-	t, err := p.service.Resume(c.Request().Context(), ResumeInput{DeviceID: device, Challenge: in.Challenge, Signature: in.Signature})
+	t, err := p.service.Resume(c.Request().Context(), ResumeInput{DeviceID: device, Challenge: in.Challenge, Signature: in.Signature, ProofUse: proofOf(c)})
 	if err != nil {
 		return err
 	}

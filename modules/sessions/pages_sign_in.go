@@ -224,7 +224,7 @@ type deviceView struct {
 	web.Frame
 	Steps steps
 	Form  *web.Form
-	Other string // name of another device that this login would sign out
+	Other string // names of other devices that this login would sign out
 	NoKey bool   // the browser made no key
 }
 
@@ -254,11 +254,17 @@ func (p *Pages) otherDevice(c echo.Context, f flow) (name string, err error) {
 	if !known {
 		return "", citizens.ErrNotJoined
 	}
-	current, active, err := p.service.Current(c.Request().Context(), who.ID)
-	if !active || current.ID.String() == p.cookie(c, deviceCookie) {
-		return "", err
+	devices, err := p.service.Others(c.Request().Context(), who.ID)
+	for _, d := range devices {
+		if d.ID.String() == p.cookie(c, deviceCookie) {
+			continue
+		}
+		if name != "" {
+			name += ", "
+		}
+		name += d.Name
 	}
-	return current.Name, err
+	return name, err
 }
 
 // Bind logs in on this browser: POST /sign-in/device.

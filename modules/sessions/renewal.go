@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"slices"
 	"time"
 
@@ -66,7 +67,10 @@ func hash(token string) []byte {
 }
 
 // issue makes refresh the session's current token and mints an access token.
-func (s *Service) issue(ctx context.Context, t Tokens, refresh string) (Tokens, error) {
+func (s *Service) issue(ctx context.Context, t Tokens, refresh string) (_ Tokens, err error) {
+	if t, err = s.mint(ctx, t); err != nil {
+		return t, err
+	}
 	if err := s.store.succeed(ctx, t.Session.ID, hash(refresh), s.now()); err != nil {
 		return t, err
 	}
@@ -74,13 +78,28 @@ func (s *Service) issue(ctx context.Context, t Tokens, refresh string) (Tokens, 
 		return t, err
 	}
 	t.Refresh = refresh
-	return s.mint(t)
+	return t, nil
 }
 
-func (s *Service) mint(t Tokens) (Tokens, error) {
-	access, minted, err := s.tokens.Mint(auth.Claims{Citizen: t.Session.CitizenID, Session: t.Session.ID, Device: t.Session.DeviceID, Epoch: t.Session.Epoch})
+// mint signs an access token and keeps that the session's device was seen, and
+// which key signed for it.
+func (s *Service) mint(ctx context.Context, t Tokens) (Tokens, error) {
+	c := auth.Claims{Citizen: t.Session.CitizenID, Session: t.Session.ID, Device: t.Session.DeviceID, Epoch: t.Session.Epoch}
+	if t.Session.Bound {
+		if t.Device.ID == uuid.Nil {
+			var err error
+			if t.Device, _, err = s.store.device(ctx, t.Session.DeviceID); err != nil {
+				return t, err
+			}
+		}
+		c.Proof = t.Device.Thumbprint
+	}
+	access, minted, err := s.tokens.Mint(c)
+	if err != nil {
+		return t, err
+	}
 	t.Access, t.AccessExpires = access, minted.ExpiresAt
-	return t, err
+	return t, s.store.seen(ctx, t.Session.ID, s.now(), auth.Info(ctx).Address, minted.Key)
 }
 
 // RefreshInput is a refresh token as it comes back.
@@ -90,11 +109,13 @@ type RefreshInput struct {
 	// for stolen: the caller will have the device prove its key. Only our own
 	// pages may say so, whose tokens no script can read.
 	AskProof bool
+	ProofUse
 }
 
 // Refresh exchanges a refresh token for its successor. The immediate
 // predecessor gets the same successor again for 10 seconds; any other old
-// token means that somebody else has one: the session ends and the account is
+// token with the device key's proof is a lost answer, and without it means that
+// somebody else has one: the session ends and the account is
 // restricted until its owner proves who they are.
 func (s *Service) Refresh(ctx context.Context, in RefreshInput) (t Tokens, err error) {
 	id, ours := s.readToken(in.Token)
@@ -109,7 +130,7 @@ func (s *Service) Refresh(ctx context.Context, in RefreshInput) (t Tokens, err e
 	if lockTimedOut(err) {
 		return Tokens{}, ErrRefreshInProgress
 	}
-	return outcome(t, refused, err)
+	return given(t, refused, err)
 }
 
 func (s *Service) refresh(ctx context.Context, id uuid.UUID, in RefreshInput) (t Tokens, refused, err error) {
@@ -117,30 +138,47 @@ func (s *Service) refresh(ctx context.Context, id uuid.UUID, in RefreshInput) (t
 	if refused != nil || err != nil {
 		return t, refused, err
 	}
+	if t.Device, _, err = s.store.device(ctx, t.Session.DeviceID); err != nil {
+		return t, nil, err
+	}
+	proven := in.Proof != ""
+	if proven {
+		if refused, err := s.prove(ctx, t.Device.Thumbprint, in.ProofUse); refused != nil || err != nil {
+			return t, refused, err
+		}
+	}
 	row, found, err := s.store.refresh(ctx, hash(in.Token))
 	if err != nil {
 		return t, nil, err
 	}
+	if found && t.Session.Bound && !proven && (row.UsedAt == nil || s.now().Sub(*row.UsedAt) <= refreshGrace) {
+		return t, ErrProofRequired, nil // an older one is stolen: see below
+	}
 	if found && row.UsedAt == nil {
-		if err := s.store.seen(ctx, id, s.now(), auth.Info(ctx).Address); err != nil {
-			return t, nil, err
-		}
 		t, err = s.issue(ctx, t, s.nextToken(id, in.Token))
 		return t, nil, err
 	}
+	if !found { // we made it, and have no record of it: our loss, never a theft
+		refused, err = s.recordMissing(ctx, t.Session)
+		return t, refused, err
+	}
 	next := s.nextToken(id, in.Token)
-	if found && bytes.Equal(row.Successor, hash(next)) && s.now().Sub(*row.UsedAt) <= refreshGrace {
+	if bytes.Equal(row.Successor, hash(next)) && s.now().Sub(*row.UsedAt) <= refreshGrace {
 		current, found, err := s.store.refresh(ctx, row.Successor)
 		if err != nil {
 			return t, nil, err
 		}
 		if found && current.UsedAt == nil { // the answer was lost, or two tabs asked at once
 			t.Refresh = next
-			t, err = s.mint(t)
+			t, err = s.mint(ctx, t)
 			return t, nil, err
 		}
 	}
-	if in.AskProof {
+	switch {
+	case proven: // an answer was lost, longer ago
+		t, err = s.issue(ctx, t, s.rootToken(id))
+		return t, nil, err
+	case in.AskProof:
 		return t, ErrStepUp, nil
 	}
 	refused, err = s.reuse(ctx, &t.Session)
@@ -149,13 +187,36 @@ func (s *Service) refresh(ctx context.Context, id uuid.UUID, in RefreshInput) (t
 
 // reuse ends the session of a token that somebody used again.
 func (s *Service) reuse(ctx context.Context, session *Session) (refused, err error) {
-	if _, err := s.citizens.Lock(ctx, session.CitizenID, citizens.LockedForReuse); err != nil {
+	c, err := s.citizens.Lock(ctx, session.CitizenID, citizens.LockedForReuse)
+	if err != nil {
 		return nil, err
 	}
 	if err := s.end(ctx, session, reused()); err != nil {
 		return nil, err
 	}
-	return session.fault(s.cfg.Absolute), nil
+	others, err := s.store.lockActive(ctx, session.CitizenID)
+	for _, other := range others {
+		if err == nil {
+			err = s.end(ctx, &other, reused())
+		}
+	}
+	if err == nil && c.LockCase != nil {
+		err = s.store.openCase(ctx, Case{
+			ID: uuid.Must(uuid.NewV7()), CaseNo: *c.LockCase, CitizenID: c.ID, Kind: CaseReuse, OpenedAt: s.now(),
+			SessionID: &session.ID, Address: auth.Info(ctx).Address,
+		})
+	}
+	return s.fault(*session), err
+}
+
+// recordMissing tells that a record of ours is lost; somebody will look into it.
+func (s *Service) recordMissing(ctx context.Context, session Session) (refused, err error) {
+	s.log.ErrorContext(ctx, "session record missing", "session", session.ID)
+	return recordMissing(), s.outbox.Put(ctx, TopicRecordMissing, RecordMissingEvent{SessionID: session.ID, At: s.now()})
+}
+
+func recordMissing() *fault.Fault {
+	return ErrRecordMissing.With("initiator", string(BySystem)).With("security_incident", false).With("actions", []string{"resume", "sign-in"})
 }
 
 // lockLive reads a session that must be live. One that has been idle or is old
@@ -166,8 +227,9 @@ func (s *Service) lockLive(ctx context.Context, id uuid.UUID) (session Session, 
 	case err != nil:
 		return session, nil, err
 	case !found: // our seal, and no row: our loss
-		s.log.ErrorContext(ctx, "session record missing", "session", id)
-		return session, ErrRecordMissing.With("initiator", string(BySystem)).With("actions", []string{"sign-in"}), nil
+		session.ID = id
+		refused, err = s.recordMissing(ctx, session)
+		return session, refused, err
 	}
 	refused, err = s.expire(ctx, &session)
 	return session, refused, err
@@ -176,7 +238,10 @@ func (s *Service) lockLive(ctx context.Context, id uuid.UUID) (session Session, 
 func (s *Service) expire(ctx context.Context, session *Session) (refused, err error) {
 	now := s.now()
 	if session.State == Active {
+		current := s.watch.epoch.Load()
 		switch {
+		case session.Epoch < current.Number: // the reset will come by this row, or came by before it was
+			err = s.end(ctx, session, resetUnder(current.Cause))
 		case now.Sub(session.ProvedAt) > s.cfg.Absolute:
 			err = s.end(ctx, session, expired(Expired))
 		case now.Sub(session.SeenAt) > s.cfg.Idle:
@@ -184,11 +249,11 @@ func (s *Service) expire(ctx context.Context, session *Session) (refused, err er
 		default:
 			return nil, nil
 		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	return session.fault(s.cfg.Absolute), nil
+	return s.fault(*session), nil
 }
 
 // Challenge is what a device must sign.
@@ -200,6 +265,9 @@ type Challenge struct {
 // Challenge makes a text for a device to sign, good once and for two minutes.
 // A device that is not known gets one too, which will never do.
 func (s *Service) Challenge(ctx context.Context, device uuid.UUID) (c Challenge, err error) {
+	if err := s.admit(); err != nil {
+		return c, err
+	}
 	raw := make([]byte, 32)
 	_, _ = rand.Read(raw) // never fails
 	c = Challenge{base64.RawURLEncoding.EncodeToString(raw), s.now().Add(challengeLives)}
@@ -221,23 +289,36 @@ func (s *Service) Challenge(ctx context.Context, device uuid.UUID) (c Challenge,
 type ResumeInput struct {
 	DeviceID  uuid.UUID
 	Challenge string
-	Signature string // base64url, 64 bytes; see Device.signed
+	Signature string // base64url; see Device.signed
+	ProofUse         // checked where there is one
 }
 
 // Resume lets a device go on by its key: with new tokens while its session is
 // active, with a new session after a reset or an idle expiry. Any other ending
 // is told as it is, with what the owner of the device may know.
 func (s *Service) Resume(ctx context.Context, in ResumeInput) (t Tokens, err error) {
+	leave, err := s.pace.enter(ctx)
+	if err != nil {
+		return t, err
+	}
+	defer leave()
 	var refused error // the challenge is used up all the same
+	var went resumed
 	err = s.db.Platform(ctx, func(ctx context.Context) (err error) {
-		t, refused, err = s.resume(ctx, in)
+		t, went, refused, err = s.resume(ctx, in)
 		return err
 	})
-	return outcome(t, refused, err)
+	if went.reset != uuid.Nil {
+		s.outcomes.count(went.reset, err == nil && refused == nil, errors.Is(refused, ErrProofInvalid) || err != nil)
+	}
+	return given(t, refused, err)
 }
 
-// outcome gives no token with a refusal, and no refusal that did not commit.
-func outcome(t Tokens, refused, err error) (Tokens, error) {
+// resumed is what a resume meets: the reset that ended the session before it, if one did.
+type resumed struct{ reset uuid.UUID }
+
+// given gives no token with a refusal, and no refusal that did not commit.
+func given(t Tokens, refused, err error) (Tokens, error) {
 	if err == nil {
 		err = refused
 	}
@@ -247,46 +328,62 @@ func outcome(t Tokens, refused, err error) (Tokens, error) {
 	return t, nil
 }
 
-func (s *Service) resume(ctx context.Context, in ResumeInput) (t Tokens, refused, err error) {
+func (s *Service) resume(ctx context.Context, in ResumeInput) (t Tokens, went resumed, refused, err error) {
 	taken, err := s.store.takeChallenge(ctx, hash(in.Challenge), in.DeviceID, s.now())
 	if err != nil || !taken {
-		return t, ErrProofInvalid, err
+		return t, went, ErrProofInvalid, err
 	}
 	var found bool
-	if t.Device, found, err = s.store.device(ctx, in.DeviceID); err != nil || !found || !t.Device.signed(in.Challenge, in.Signature) {
-		return t, ErrProofInvalid, err
+	if t.Device, found, err = s.store.device(ctx, in.DeviceID); err != nil || !found {
+		return t, went, ErrProofInvalid, err
+	}
+	proven := t.Device.signed(in.Challenge, in.Signature)
+	if proven && in.Proof != "" {
+		if refused, err = s.prove(ctx, t.Device.Thumbprint, in.ProofUse); refused != nil || err != nil {
+			return t, went, refused, err
+		}
 	}
 	if err := s.store.alone(ctx, t.Device.CitizenID); err != nil {
-		return t, nil, err
+		return t, went, nil, err
 	}
-	if t.Session, found, err = s.store.lockLatest(ctx, in.DeviceID); err != nil || !found {
-		return t, auth.ErrSignInRequired, err
+	if t.Session, found, err = s.store.lockLatest(ctx, in.DeviceID); err != nil {
+		return t, went, nil, err
 	}
-	refused, err = s.expire(ctx, &t.Session)
-	if err != nil {
-		return t, nil, err
+	if found && t.Session.ResetID != nil {
+		went.reset = *t.Session.ResetID
+	}
+	if !proven {
+		return t, went, ErrProofInvalid, nil
+	}
+	if !found { // the device was bound by a login: its record is our loss
+		t.Session = Session{CitizenID: t.Device.CitizenID, DeviceID: t.Device.ID, State: Reset, ProvedAt: t.Device.BoundAt}
+		refused = recordMissing()
+	} else if refused, err = s.expire(ctx, &t.Session); err != nil {
+		return t, went, nil, err
 	}
 	if refused != nil {
 		var free bool
 		if free, err = s.mayGoOn(ctx, t.Session); err != nil {
-			return t, nil, err
+			return t, went, nil, err
 		}
 		if !free {
-			refused, err = s.details(ctx, t.Session)
-			return t, refused, err
+			if found {
+				refused, err = s.details(ctx, t.Session)
+			}
+			return t, went, refused, err
+		}
+		if t.Session.ResetID != nil { // it may just have been ended
+			went.reset = *t.Session.ResetID
 		}
 		if t.Session, err = s.goOn(ctx, t.Session); err != nil {
-			return t, nil, err
+			return t, went, nil, err
 		}
 	}
-	if err := s.store.seen(ctx, t.Session.ID, s.now(), auth.Info(ctx).Address); err != nil {
-		return t, nil, err
-	}
 	if err := s.record(ctx, eventResumed, t.Session); err != nil {
-		return t, nil, err
+		return t, went, nil, err
 	}
 	t, err = s.issue(ctx, t, s.rootToken(t.Session.ID))
-	return t, nil, err
+	return t, went, nil, err
 }
 
 // mayGoOn tells whether an ended session may be continued by the device's key
@@ -300,15 +397,25 @@ func (s *Service) mayGoOn(ctx context.Context, ended Session) (bool, error) {
 	if err != nil || c.Locked() {
 		return false, err
 	}
-	_, elsewhere, err := s.store.lockActive(ctx, ended.CitizenID)
-	return !elsewhere, err
+	if s.cfg.SeveralDevices {
+		return true, nil
+	}
+	elsewhere, err := s.store.lockActive(ctx, ended.CitizenID)
+	return len(elsewhere) == 0, err
 }
 
 func (s *Service) goOn(ctx context.Context, ended Session) (Session, error) {
 	now := s.now()
+	epoch, err := s.store.epoch(ctx)
+	if err != nil {
+		return Session{}, err
+	}
 	n := Session{
-		ID: uuid.Must(uuid.NewV7()), CitizenID: ended.CitizenID, DeviceID: ended.DeviceID, Method: ByDeviceKey, Resumes: &ended.ID,
-		Epoch: epoch, State: Active, BeganAt: now, ProvedAt: ended.ProvedAt, SeenAt: now, Address: auth.Info(ctx).Address,
+		ID: uuid.Must(uuid.NewV7()), CitizenID: ended.CitizenID, DeviceID: ended.DeviceID, Method: ByDeviceKey, Bound: ended.Bound,
+		Epoch: epoch.Number, State: Active, BeganAt: now, ProvedAt: ended.ProvedAt, SeenAt: now, Address: auth.Info(ctx).Address, Exclusive: !s.cfg.SeveralDevices,
+	}
+	if ended.ID != uuid.Nil {
+		n.Resumes = &ended.ID
 	}
 	return n, s.store.insert(ctx, n)
 }
@@ -316,7 +423,7 @@ func (s *Service) goOn(ctx context.Context, ended Session) (Session, error) {
 // details tells the owner of a device, who has just proven its key, why its
 // session ended and which of their devices did it.
 func (s *Service) details(ctx context.Context, ended Session) (refused, err error) {
-	f := ended.fault(s.cfg.Absolute)
+	f := s.fault(ended)
 	other := ended.SupersedingDevice
 	if other == nil {
 		other = ended.EndedByDevice
@@ -344,9 +451,9 @@ func (s *Service) EndingOf(ctx context.Context, refreshToken string) (told error
 		case err != nil:
 			return err
 		case !found:
-			told = ErrRecordMissing
+			told = recordMissing()
 		case session.State != Active:
-			told = session.fault(s.cfg.Absolute)
+			told = s.fault(session)
 		}
 		return nil
 	})

@@ -2,8 +2,10 @@ package sessions
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -11,21 +13,30 @@ import (
 	"jangteo/app/clock"
 	"jangteo/app/crypt"
 	"jangteo/app/db"
+	"jangteo/app/fault"
 	"jangteo/app/outbox"
 	"jangteo/app/tenant"
 	"jangteo/modules/citizens"
 )
 
-// epoch of the tokens that count. A restored backup or a lost key will raise
-// it, under an incident.
-const epoch = 1
+const (
+	listMost   = 50
+	activeMost = 50 // sessions of one citizen that a login looks at
+)
 
-const listMost = 50
-
-// Config is how long a session lasts. Zero takes the value beside it.
+// Config is how long a session lasts, and how many devices a citizen may use.
+// Zero takes the value beside it.
 type Config struct {
 	Idle     time.Duration // 30 days without a renewal
 	Absolute time.Duration // 90 days since the last identity check
+
+	SeveralDevices bool // otherwise a login ends the session on any other device
+
+	PublicURL string // under which proofs of a device's key are made
+
+	// ResumesPerSecond is how many devices this server takes back in a second
+	// after a reset: 50.
+	ResumesPerSecond int
 }
 
 // Service is what other modules call.
@@ -39,7 +50,11 @@ type Service struct {
 	cfg      Config
 	now      clock.Now
 	log      *slog.Logger
-	watch    watch
+	watch    *watch
+	pace     *pace
+	outcomes *outcomes
+	proofs   *proofsSeen
+	members  Members
 }
 
 // New keeps sessions in d. Verify answers once Run or Poll has read which
@@ -51,9 +66,13 @@ func New(d *db.DB, c *citizens.Service, tokens *auth.Tokens, box *crypt.Box, o *
 	if cfg.Absolute == 0 {
 		cfg.Absolute = 90 * 24 * time.Hour
 	}
+	if cfg.ResumesPerSecond == 0 {
+		cfg.ResumesPerSecond = 50
+	}
 	return &Service{
+		pace: newPace(cfg.ResumesPerSecond), outcomes: &outcomes{counts: map[uuid.UUID]*outcome{}}, proofs: &proofsSeen{},
 		db: d, store: store{d}, citizens: c, tokens: tokens, box: box, outbox: o, cfg: cfg, now: now, log: log,
-		watch: watch{ended: map[uuid.UUID]Session{}, poke: make(chan struct{}, 1)},
+		watch: newWatch(),
 	}
 }
 
@@ -64,7 +83,7 @@ type Tokens struct {
 	Refresh       string
 	Session       Session
 	Device        Device
-	Ended         *Session // what this login ended, if anything
+	Ended         []Session // what this login ended
 }
 
 // SignIn logs a citizen in by an identity token, which it uses up, on a device
@@ -75,6 +94,12 @@ func (s *Service) SignIn(ctx context.Context, identityToken string, in DeviceInp
 		return t, err
 	}
 	err = s.db.Platform(ctx, func(ctx context.Context) error {
+		if in.Proof.Proof != "" { // whoever proves once promises to go on so
+			in.Bound = true
+			if refused, err := s.prove(ctx, key.thumbprint, in.Proof); refused != nil || err != nil {
+				return errors.Join(refused, err)
+			}
+		}
 		c, lifted, err := s.citizens.Identify(ctx, identityToken)
 		if err != nil {
 			return err
@@ -110,35 +135,20 @@ func (s *Service) begin(ctx context.Context, citizen uuid.UUID, key deviceKey, i
 	now := s.now()
 	t.Device, err = s.store.bind(ctx, Device{
 		ID: uuid.Must(uuid.NewV7()), CitizenID: citizen, Thumbprint: key.thumbprint, PublicKey: key.jwk,
-		Name: in.Name, Platform: in.Platform, BoundAt: now,
+		Name: in.Name, Platform: in.Platform, Version: in.Version, BoundAt: now,
 	})
 	if err != nil {
 		return t, err
 	}
-	t.Session = Session{
-		ID: uuid.Must(uuid.NewV7()), CitizenID: citizen, DeviceID: t.Device.ID, Method: ByIdentityCheck, Epoch: epoch, State: Active,
-		BeganAt: now, ProvedAt: now, SeenAt: now, Address: auth.Info(ctx).Address,
-	}
-	old, found, err := s.store.lockActive(ctx, citizen)
-	switch {
-	case err != nil:
-		return t, err
-	case !found:
-		err = s.store.insert(ctx, t.Session)
-	default:
-		ending := supersededBy(t.Session)
-		if old.DeviceID == t.Device.ID {
-			ending = renewed()
-		}
-		if err := old.end(ending, now); err != nil {
-			return t, err
-		}
-		t.Ended = &old
-		if err = s.store.swap(ctx, old, t.Session); err == nil {
-			err = s.told(ctx, old)
-		}
-	}
+	epoch, err := s.store.epoch(ctx)
 	if err != nil {
+		return t, err
+	}
+	t.Session = Session{
+		ID: uuid.Must(uuid.NewV7()), CitizenID: citizen, DeviceID: t.Device.ID, Method: ByIdentityCheck, Epoch: epoch.Number, State: Active,
+		BeganAt: now, ProvedAt: now, SeenAt: now, Address: auth.Info(ctx).Address, Exclusive: !s.cfg.SeveralDevices, Bound: in.Bound,
+	}
+	if t.Ended, err = s.replace(ctx, t.Session); err != nil {
 		return t, err
 	}
 	if err := s.record(ctx, eventBegan, t.Session); err != nil {
@@ -147,18 +157,60 @@ func (s *Service) begin(ctx context.Context, citizen uuid.UUID, key deviceKey, i
 	return s.issue(ctx, t, s.rootToken(t.Session.ID))
 }
 
-// Current tells on which device a citizen is logged in, so that a login
-// elsewhere can ask before it ends that.
-func (s *Service) Current(ctx context.Context, citizen uuid.UUID) (d Device, active bool, err error) {
-	err = s.db.Platform(ctx, func(ctx context.Context) error {
-		session, found, err := s.store.active(ctx, citizen)
-		if err != nil || !found {
-			return err
+// replace begins a session in place of those that it ends: the one on the same
+// device and, where a citizen has one device at a time, all others.
+func (s *Service) replace(ctx context.Context, n Session) (ended []Session, err error) {
+	active, err := s.store.lockActive(ctx, n.CitizenID)
+	if err != nil {
+		return nil, err
+	}
+	var others []Session
+	for _, old := range active {
+		switch {
+		case old.DeviceID == n.DeviceID:
+			if err := s.end(ctx, &old, renewed()); err != nil {
+				return nil, err
+			}
+			ended = append(ended, old)
+		case n.Exclusive:
+			if err := old.end(supersededBy(n), n.BeganAt); err != nil {
+				return nil, err
+			}
+			others = append(others, old)
 		}
-		d, active, err = s.store.device(ctx, session.DeviceID)
+	}
+	if len(others) == 0 {
+		return ended, s.store.insert(ctx, n)
+	}
+	if err := s.store.swap(ctx, others, n); err != nil {
+		return nil, err
+	}
+	for _, old := range others {
+		if err := s.told(ctx, old); err != nil {
+			return nil, err
+		}
+	}
+	return append(ended, others...), nil
+}
+
+// Others lists the devices that a login of a citizen elsewhere would sign out,
+// so that it can ask before.
+func (s *Service) Others(ctx context.Context, citizen uuid.UUID) (devices []Device, err error) {
+	if s.cfg.SeveralDevices {
+		return nil, nil
+	}
+	err = s.db.Platform(ctx, func(ctx context.Context) error {
+		active, err := s.store.active(ctx, citizen)
+		for _, session := range active {
+			d, found, failed := s.store.device(ctx, session.DeviceID)
+			if found {
+				devices = append(devices, d)
+			}
+			err = errors.Join(err, failed)
+		}
 		return err
 	})
-	return d, active, err
+	return devices, err
 }
 
 // End signs one of a citizen's devices out from another, or from itself. A
@@ -178,7 +230,43 @@ func (s *Service) End(ctx context.Context, citizen, session, from uuid.UUID) err
 	})
 }
 
-// Lock restricts an account and ends its session, for a citizen who fears for
+// EndByStaff signs a citizen's device out under a case, which the citizen is
+// shown. A session that ended before keeps its reason.
+func (s *Service) EndByStaff(ctx context.Context, session uuid.UUID, cause StaffCause) error {
+	if err := cause.validate(); err != nil {
+		return err
+	}
+	return s.db.Platform(ctx, func(ctx context.Context) error {
+		found, ok, err := s.store.lock(ctx, session)
+		switch {
+		case err != nil:
+			return err
+		case !ok:
+			return ErrSessionUnknown
+		case found.State != Active:
+			return nil
+		}
+		return s.end(ctx, &found, revokedByStaff(cause))
+	})
+}
+
+func (c StaffCause) validate() error {
+	var wrong *fault.Fault
+	for _, text := range []struct {
+		field, value   string
+		least, longest int
+	}{{"office", c.Office, 1, 60}, {"reason", c.Reason, 5, 200}, {"case_no", c.CaseNo, 1, 40}} {
+		switch n := utf8.RuneCountInString(text.value); {
+		case n < text.least:
+			wrong = wrong.And(text.field, fault.TooShort).Limit(text.least)
+		case n > text.longest:
+			wrong = wrong.And(text.field, fault.TooLong).Limit(text.longest)
+		}
+	}
+	return wrong.OrNil()
+}
+
+// Lock restricts an account and ends its sessions, for a citizen who fears for
 // it or for staff. It returns the account with its case number.
 func (s *Service) Lock(ctx context.Context, citizen uuid.UUID, reason citizens.LockReason) (c citizens.Citizen, err error) {
 	by := map[citizens.LockReason]Initiator{citizens.LockedByCitizen: ByUser, citizens.LockedByStaff: ByAdmin, citizens.LockedForReuse: ByPolicy}[reason]
@@ -186,14 +274,22 @@ func (s *Service) Lock(ctx context.Context, citizen uuid.UUID, reason citizens.L
 		if c, err = s.citizens.Lock(ctx, citizen, reason); err != nil {
 			return err
 		}
-		active, found, err := s.store.lockActive(ctx, citizen)
-		if err != nil || !found {
+		active, err := s.store.lockActive(ctx, citizen)
+		if err != nil {
 			return err
 		}
-		if err := s.record(ctx, eventLocked, active); err != nil {
-			return err
+		for i, session := range active {
+			if i == 0 {
+				err = s.record(ctx, eventLocked, session)
+			}
+			if err == nil {
+				err = s.end(ctx, &session, locked(by, *c.LockCase))
+			}
+			if err != nil {
+				return err
+			}
 		}
-		return s.end(ctx, &active, locked(by, *c.LockCase))
+		return nil
 	})
 	return c, err
 }
@@ -214,8 +310,14 @@ func (s *Service) NotMe(ctx context.Context, refreshToken string) error {
 		case !found || ended.State != Superseded:
 			return ErrSessionUnknown
 		}
-		_, err = s.Lock(ctx, ended.CitizenID, citizens.LockedByCitizen)
-		return err
+		c, err := s.Lock(ctx, ended.CitizenID, citizens.LockedByCitizen)
+		if err != nil {
+			return err
+		}
+		return s.store.openCase(ctx, Case{
+			ID: uuid.Must(uuid.NewV7()), CaseNo: *c.LockCase, CitizenID: c.ID, Kind: CaseNotMe, OpenedAt: s.now(),
+			SessionID: &ended.ID, SuspectID: ended.SupersededBy, Address: auth.Info(ctx).Address,
+		})
 	})
 }
 
@@ -254,7 +356,8 @@ func (s *Service) announce(ctx context.Context, e EndedEvent) error {
 	return put(ctx)
 }
 
-// TopicEnded is announced for every session that ends.
+// TopicEnded is announced for every session that ends, unless a reset ended it
+// with many others.
 const TopicEnded = "sessions.ended"
 
 // EndedEvent is the payload of TopicEnded.

@@ -44,6 +44,7 @@ func (provider) Confirm(_ context.Context, id, _ string) (citizens.Identity, err
 type house struct {
 	*testkit.Kit
 	*sessions.Service
+	url      string // of the database, as its owner
 	citizens *citizens.Service
 	tokens   *auth.Tokens
 }
@@ -208,9 +209,9 @@ func TestSigningIn(t *testing.T) {
 	if _, err := h.Verify(got.Access); err != nil {
 		t.Fatal("a refused login ended a session")
 	}
-	current, active, err := h.Current(ctx, citizen)
-	if err != nil || !active || current.Name != "Galaxy S25" {
-		t.Fatalf("%+v %v", current, err)
+	others, err := h.Others(ctx, citizen)
+	if err != nil || len(others) != 1 || others[0].Name != "Galaxy S25" {
+		t.Fatalf("%+v %v", others, err)
 	}
 	list, err := h.List(ctx, citizen)
 	if err != nil || len(list) != 1 || list[0].State != sessions.Active || list[0].Device.Name != "Galaxy S25" {
@@ -228,7 +229,7 @@ func TestSuperseding(t *testing.T) {
 	h.Clock.Advance(time.Second)
 	after := h.begin(t, citizen, newOne)
 
-	if after.Ended == nil || after.Ended.ID != before.Session.ID || *after.Ended.SupersededBy != after.Session.ID {
+	if len(after.Ended) != 1 || after.Ended[0].ID != before.Session.ID || *after.Ended[0].SupersededBy != after.Session.ID {
 		t.Fatalf("%+v", after.Ended)
 	}
 	_, err := h.Verify(before.Access)
@@ -748,9 +749,17 @@ func TestTruth(t *testing.T) {
 	theirs := h.begin(t, neighbour, newPhone(t, "b")).Session
 	write := func(set string, values ...any) error {
 		return h.DB.Platform(ctx, func(ctx context.Context) error {
-			return h.DB.In(ctx).Exec(`UPDATE sessions.sessions SET ended_at = began_at, `+set+` WHERE id = ?`, append(values, first.ID)...).Error
+			return h.DB.In(ctx).Exec(`UPDATE sessions.sessions SET ended_at = began_at, ended_xid = pg_current_xact_id(), `+set+` WHERE id = ?`, append(values, first.ID)...).Error
 		})
 	}
+	order, unapproved, incident := h.order(t), uuid.New(), uuid.New()
+	if err := h.DB.Platform(ctx, func(ctx context.Context) error {
+		return h.DB.In(ctx).Exec(`INSERT INTO sessions.resets (id, incident_id, scope, at_once, reason, previewed, ordered_by, ordered_name, ordered_at)
+			VALUES (?, ?, 'all', true, 'nobody approved', 1, ?, '김', ?)`, unapproved, incident, uuid.New(), h.Clock.Now()).Error
+	}); err != nil {
+		t.Fatal(err)
+	}
+	const reset = `state = 'session-reset', initiator = 'system', incident_id = ?, reset_id = ?, reset_approved = ?`
 	const superseded = `state = 'session-superseded', initiator = 'user', superseded_by = ?, superseding_device = ?, superseding_method = ?`
 	for name, err := range map[string]error{
 		"an unknown state":                      write(`state = 'other', initiator = 'system'`),
@@ -765,6 +774,13 @@ func TestTruth(t *testing.T) {
 		"half a pointer on something else":      write(`state = 'session-expired', initiator = 'policy', superseded_by = ?`, theirs.ID),
 		"a reset without an incident":           write(`state = 'session-reset', initiator = 'system'`),
 		"a reset said to be the user's":         write(`state = 'session-reset', initiator = 'user', incident_id = ?`, uuid.New()),
+		"a reset without an order":              write(`state = 'session-reset', initiator = 'system', incident_id = ?`, uuid.New()),
+		"a reset by an order that is not there": write(reset, uuid.New(), uuid.New(), true),
+		"a reset under another incident":        write(reset, uuid.New(), order.ID, true),
+		"a reset that nobody approved":          write(reset, incident, unapproved, true),
+		"a reset said not to be approved":       write(reset, incident, unapproved, false),
+		"an order on something else":            write(`state = 'session-expired', initiator = 'policy', incident_id = ?, reset_id = ?, reset_approved = true`, order.IncidentID, order.ID),
+		"an end without its transaction":        write(`state = 'session-expired', initiator = 'policy', ended_xid = NULL`),
 		"an incident on something else":         write(`state = 'session-expired', initiator = 'policy', incident_id = ?`, uuid.New()),
 		"revoked by staff without a case":       write(`state = 'session-revoked-by-staff', initiator = 'admin', ended_by = ?`, uuid.New()),
 		"revoked from nowhere":                  write(`state = 'session-revoked', initiator = 'user'`),
@@ -779,12 +795,12 @@ func TestTruth(t *testing.T) {
 	h.begin(t, citizen, newPhone(t, "c"))
 	err := h.DB.Platform(ctx, func(ctx context.Context) error { // two at once
 		return h.DB.In(ctx).Exec(`UPDATE sessions.sessions SET state = 'active', ended_at = NULL, initiator = NULL, superseded_by = NULL,
-			superseding_device = NULL, superseding_method = NULL WHERE id = ?`, first.ID).Error
+			superseding_device = NULL, superseding_method = NULL, ended_xid = NULL WHERE id = ?`, first.ID).Error
 	})
 	if err == nil {
 		t.Error("two active sessions of one citizen")
 	}
-	if err := write(`state = 'session-reset', initiator = 'system', incident_id = ?, superseded_by = NULL, superseding_device = NULL, superseding_method = NULL`, uuid.New()); err != nil {
+	if err := write(reset+`, superseded_by = NULL, superseding_device = NULL, superseding_method = NULL`, order.IncidentID, order.ID, true); err != nil {
 		t.Errorf("a true reset: %v", err)
 	}
 }
@@ -797,9 +813,10 @@ func TestGraphAndTable(t *testing.T) {
 	citizen, _ := h.citizen(t)
 	old := h.begin(t, citizen, newPhone(t, "a")).Session
 	login := h.begin(t, citizen, newPhone(t, "b")).Session
+	order := h.order(t)
 	evidence := map[string]string{
 		"session-superseded":       fmt.Sprintf("superseded_by = '%s', superseding_device = '%s', superseding_method = 'identity-check'", login.ID, login.DeviceID),
-		"session-reset":            "incident_id = gen_random_uuid()",
+		"session-reset":            fmt.Sprintf("incident_id = '%s', reset_id = '%s', reset_approved = true", order.IncidentID, order.ID),
 		"session-revoked":          "ended_by_device = gen_random_uuid()",
 		"session-revoked-by-staff": "ended_by = gen_random_uuid(), office = '영등포구', case_no = 'C-1', reason = '분실 신고'",
 		"account-locked":           "case_no = 'L-1'",

@@ -5,11 +5,13 @@
 // They are platform-wide, as citizens are.
 //
 // It holds these to be true, always:
-//   - a citizen has at most one active session, and it belongs to one device;
+//   - a citizen has at most one active session, unless the operator allows
+//     several devices, and a device never more than one;
 //   - a session ends once, for exactly one recorded reason, and everyone is told
 //     that reason and no other: there is no catch-all;
 //   - "superseded" points to another session of the same citizen, on another
-//     device, begun by an identity check; a "reset" names its incident;
+//     device, begun by an identity check; a "reset" names its incident, and two
+//     people ordered it;
 //   - an unread database is "cannot check", never "logged out".
 package sessions
 
@@ -91,6 +93,7 @@ type Device struct {
 	PublicKey  []byte // JWK
 	Name       string
 	Platform   string
+	Version    string
 	BoundAt    time.Time
 }
 
@@ -107,6 +110,9 @@ type Session struct {
 	ProvedAt  time.Time // when the person last proved who they are
 	SeenAt    time.Time // the last renewal
 	Address   string
+	SignedBy  string // the key of its newest access token
+	Exclusive bool   // begun where a citizen has one device at a time
+	Bound     bool   // its tokens need the device key's proof (RFC 9449)
 
 	EndedAt           *time.Time
 	Initiator         *Initiator
@@ -119,6 +125,7 @@ type Session struct {
 	CaseNo            *string
 	Reason            *string
 	IncidentID        *uuid.UUID
+	ResetID           *uuid.UUID
 }
 
 // Ending says how a session ends. Make one with the functions below: each
@@ -128,8 +135,21 @@ type Ending struct {
 	Initiator  Initiator
 	Superseder *Session
 	ByDevice   uuid.UUID
+	Staff      *StaffCause
 	CaseNo     string
+	Reset      *ResetCause
 }
+
+// StaffCause is what an ending by staff shows the citizen.
+type StaffCause struct {
+	Member uuid.UUID
+	Office string // at most 60 characters
+	Reason string // 5 to 200 characters, read by the citizen
+	CaseNo string // at most 40 characters
+}
+
+// ResetCause is the order that an ending by reset belongs to.
+type ResetCause struct{ ID, Incident uuid.UUID }
 
 func supersededBy(login Session) Ending {
 	return Ending{State: Superseded, Initiator: ByUser, Superseder: &login}
@@ -144,6 +164,14 @@ func revokedFrom(device uuid.UUID) Ending {
 func expired(state State) Ending { return Ending{State: state, Initiator: ByPolicy} }
 
 func reused() Ending { return Ending{State: ReuseDetected, Initiator: ByPolicy} }
+
+func resetUnder(order ResetCause) Ending {
+	return Ending{State: Reset, Initiator: BySystem, Reset: &order}
+}
+
+func revokedByStaff(c StaffCause) Ending {
+	return Ending{State: RevokedByStaff, Initiator: ByAdmin, Staff: &c, CaseNo: c.CaseNo}
+}
 
 func locked(by Initiator, caseNo string) Ending {
 	return Ending{State: AccountLocked, Initiator: by, CaseNo: caseNo}
@@ -161,10 +189,10 @@ func (s *Session) end(e Ending, at time.Time) error {
 		return fmt.Errorf("sessions: %s is not for %s to do", e.State, e.Initiator)
 	case (e.State == Superseded) != (e.Superseder != nil),
 		(e.State == Revoked) != (e.ByDevice != uuid.Nil),
-		(e.State == AccountLocked) != (e.CaseNo != ""):
+		(e.State == Reset) != (e.Reset != nil),
+		(e.State == RevokedByStaff) != (e.Staff != nil),
+		(e.State == AccountLocked || e.State == RevokedByStaff) != (e.CaseNo != ""):
 		return fmt.Errorf("sessions: %s cannot show its cause", e.State)
-	case e.State == Reset, e.State == RevokedByStaff:
-		return errors.New("sessions: resets and endings by staff are not ordered here")
 	}
 	if by := e.Superseder; by != nil {
 		if by.CitizenID != s.CitizenID || by.DeviceID == s.DeviceID || by.Method != ByIdentityCheck {
@@ -177,6 +205,12 @@ func (s *Session) end(e Ending, at time.Time) error {
 	}
 	if e.CaseNo != "" {
 		s.CaseNo = &e.CaseNo
+	}
+	if by := e.Staff; by != nil {
+		s.EndedBy, s.Office, s.Reason = &by.Member, &by.Office, &by.Reason
+	}
+	if order := e.Reset; order != nil {
+		s.ResetID, s.IncidentID = &order.ID, &order.Incident
 	}
 	s.State, s.EndedAt, s.Initiator = e.State, &at, &e.Initiator
 	return nil

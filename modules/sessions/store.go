@@ -15,10 +15,10 @@ type store struct{ db *db.DB }
 
 // bind keeps a device, or renames the one that its key tells again.
 func (s store) bind(ctx context.Context, d Device) (kept Device, err error) {
-	err = s.db.In(ctx).Raw(`INSERT INTO sessions.devices (id, citizen_id, thumbprint, public_key, name, platform, bound_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (citizen_id, thumbprint) DO UPDATE SET name = excluded.name, platform = excluded.platform RETURNING *`,
-		d.ID, d.CitizenID, d.Thumbprint, string(d.PublicKey), d.Name, d.Platform, d.BoundAt).Scan(&kept).Error
+	err = s.db.In(ctx).Raw(`INSERT INTO sessions.devices (id, citizen_id, thumbprint, public_key, name, platform, version, bound_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (citizen_id, thumbprint) DO UPDATE SET name = excluded.name, platform = excluded.platform, version = excluded.version RETURNING *`,
+		d.ID, d.CitizenID, d.Thumbprint, string(d.PublicKey), d.Name, d.Platform, d.Version, d.BoundAt).Scan(&kept).Error
 	return kept, err
 }
 
@@ -41,13 +41,18 @@ func (s store) alone(ctx context.Context, citizen uuid.UUID) error {
 	return s.db.In(ctx).Exec(`SELECT pg_advisory_xact_lock(hashtextextended(?, 35))`, citizen.String()).Error
 }
 
-// lockActive reads a citizen's active session and keeps others from ending it.
-func (s store) lockActive(ctx context.Context, citizen uuid.UUID) (Session, bool, error) {
-	return one[Session](ctx, s, `SELECT * FROM sessions.sessions WHERE citizen_id = ? AND state = 'active' FOR UPDATE`, citizen)
+// lockActive reads a citizen's active sessions, the newest first, and keeps
+// others from ending them.
+func (s store) lockActive(ctx context.Context, citizen uuid.UUID) (list []Session, err error) {
+	err = s.db.In(ctx).Raw(`SELECT * FROM sessions.sessions WHERE citizen_id = ? AND state = 'active' ORDER BY id DESC LIMIT ? FOR UPDATE`,
+		citizen, activeMost).Scan(&list).Error
+	return list, err
 }
 
-func (s store) active(ctx context.Context, citizen uuid.UUID) (Session, bool, error) {
-	return one[Session](ctx, s, `SELECT * FROM sessions.sessions WHERE citizen_id = ? AND state = 'active'`, citizen)
+func (s store) active(ctx context.Context, citizen uuid.UUID) (list []Session, err error) {
+	err = s.db.In(ctx).Raw(`SELECT * FROM sessions.sessions WHERE citizen_id = ? AND state = 'active' ORDER BY id DESC LIMIT ?`,
+		citizen, activeMost).Scan(&list).Error
+	return list, err
 }
 
 func (s store) lock(ctx context.Context, id uuid.UUID) (Session, bool, error) {
@@ -63,31 +68,43 @@ func (s store) lockLatest(ctx context.Context, device uuid.UUID) (Session, bool,
 	return one[Session](ctx, s, `SELECT * FROM sessions.sessions WHERE device_id = ? ORDER BY id DESC LIMIT 1 FOR UPDATE`, device)
 }
 
-const insertSession = `INSERT INTO sessions.sessions (id, citizen_id, device_id, method, resumes, epoch, began_at, proved_at, seen_at, address)`
+const insertSession = `INSERT INTO sessions.sessions (id, citizen_id, device_id, method, resumes, epoch, began_at, proved_at, seen_at, address, exclusive, bound)`
+
+func beganValues(n Session) []any {
+	return []any{n.ID, n.CitizenID, n.DeviceID, n.Method, n.Resumes, n.Epoch, n.BeganAt, n.ProvedAt, n.SeenAt, n.Address, n.Exclusive, n.Bound}
+}
 
 func (s store) insert(ctx context.Context, n Session) error {
-	return s.db.In(ctx).Exec(insertSession+` VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		n.ID, n.CitizenID, n.DeviceID, n.Method, n.Resumes, n.Epoch, n.BeganAt, n.ProvedAt, n.SeenAt, n.Address).Error
+	return s.db.In(ctx).Exec(insertSession+` VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, beganValues(n)...).Error
 }
 
 const updateEnded = `UPDATE sessions.sessions SET state = ?, ended_at = ?, initiator = ?, superseded_by = ?, superseding_device = ?,
-	superseding_method = ?, ended_by_device = ?, case_no = ? WHERE id = ? AND state = 'active'`
+	superseding_method = ?, ended_by_device = ?, ended_by = ?, office = ?, case_no = ?, reason = ?, incident_id = ?, reset_id = ?,
+	reset_approved = ?, ended_xid = pg_current_xact_id() WHERE id IN ? AND state = 'active'`
 
-func endedValues(o Session) []any {
-	return []any{o.State, o.EndedAt, o.Initiator, o.SupersededBy, o.SupersedingDevice, o.SupersedingMethod, o.EndedByDevice, o.CaseNo, o.ID}
+func endedValues(o Session, ids ...uuid.UUID) []any {
+	var approved *bool
+	if o.ResetID != nil {
+		approved = new(true)
+	}
+	return []any{o.State, o.EndedAt, o.Initiator, o.SupersededBy, o.SupersedingDevice, o.SupersedingMethod, o.EndedByDevice,
+		o.EndedBy, o.Office, o.CaseNo, o.Reason, o.IncidentID, o.ResetID, approved, append(ids, o.ID)}
 }
 
-// swap ends one session and begins the next in one statement: there is no
-// moment with two active ones, nor one at which the pointer leads nowhere. The
-// count makes the ending come first.
-func (s store) swap(ctx context.Context, old, n Session) error {
-	values := append(endedValues(old),
-		n.ID, n.CitizenID, n.DeviceID, n.Method, n.Resumes, n.Epoch, n.BeganAt, n.ProvedAt, n.SeenAt, n.Address)
+// swap ends sessions and begins the next in one statement: there is no moment
+// with two active ones, nor one at which a pointer leads nowhere. The count
+// makes the endings come first. All of old end alike.
+func (s store) swap(ctx context.Context, old []Session, n Session) error {
+	var others []uuid.UUID
+	for _, o := range old[1:] {
+		others = append(others, o.ID)
+	}
+	values := append(append(endedValues(old[0], others...), beganValues(n)...), len(old))
 	tx := s.db.In(ctx).Exec(`WITH ended AS (`+updateEnded+` RETURNING id) `+insertSession+`
-		SELECT ?::uuid, ?::uuid, ?::uuid, ?::text, ?::uuid, ?::integer, ?::timestamptz, ?::timestamptz, ?::timestamptz, ?::text
-		  FROM (SELECT count(*) AS number FROM ended) AS e WHERE e.number = 1`, values...)
+		SELECT ?::uuid, ?::uuid, ?::uuid, ?::text, ?::uuid, ?::integer, ?::timestamptz, ?::timestamptz, ?::timestamptz, ?::text, ?::boolean, ?::boolean
+		  FROM (SELECT count(*) AS number FROM ended) AS e WHERE e.number = ?`, values...)
 	if tx.Error == nil && tx.RowsAffected != 1 {
-		return errors.New("sessions: the session to be replaced was not active any more")
+		return errors.New("sessions: a session to be replaced was not active any more")
 	}
 	return tx.Error
 }
@@ -100,8 +117,8 @@ func (s store) end(ctx context.Context, o Session) error {
 	return tx.Error
 }
 
-func (s store) seen(ctx context.Context, id uuid.UUID, at time.Time, address string) error {
-	return s.db.In(ctx).Exec(`UPDATE sessions.sessions SET seen_at = ?, address = ? WHERE id = ?`, at, address, id).Error
+func (s store) seen(ctx context.Context, id uuid.UUID, at time.Time, address, signedBy string) error {
+	return s.db.In(ctx).Exec(`UPDATE sessions.sessions SET seen_at = ?, address = ?, signed_by = ? WHERE id = ?`, at, address, signedBy, id).Error
 }
 
 type listRow struct {
@@ -168,7 +185,13 @@ func (s store) events(ctx context.Context, citizen, before uuid.UUID, limit int)
 	return list, err
 }
 
-// forget removes tokens and challenges that nobody can use any more.
+// useProof uses a proof up; false if it was used before.
+func (s store) useProof(ctx context.Context, hash []byte, at time.Time) (fresh bool, err error) {
+	tx := s.db.In(ctx).Exec(`INSERT INTO sessions.proofs (hash, seen_at) VALUES (?, ?) ON CONFLICT DO NOTHING`, hash, at)
+	return tx.RowsAffected == 1, tx.Error
+}
+
+// forget removes tokens, proofs and challenges that nobody can use any more.
 func (s store) forget(ctx context.Context, tokens, challenges time.Time) (gone int64, err error) {
 	a := s.db.In(ctx).Exec(`DELETE FROM sessions.refresh_tokens WHERE hash IN (
 		SELECT hash FROM sessions.refresh_tokens WHERE issued_at < ? ORDER BY issued_at LIMIT 5000)`, tokens)
@@ -177,7 +200,12 @@ func (s store) forget(ctx context.Context, tokens, challenges time.Time) (gone i
 	}
 	b := s.db.In(ctx).Exec(`DELETE FROM sessions.challenges WHERE hash IN (
 		SELECT hash FROM sessions.challenges WHERE expires_at < ? ORDER BY expires_at LIMIT 5000)`, challenges)
-	return a.RowsAffected + b.RowsAffected, b.Error
+	if b.Error != nil {
+		return 0, b.Error
+	}
+	c := s.db.In(ctx).Exec(`DELETE FROM sessions.proofs WHERE hash IN (
+		SELECT hash FROM sessions.proofs WHERE seen_at < ? ORDER BY seen_at LIMIT 50000)`, challenges)
+	return a.RowsAffected + b.RowsAffected + c.RowsAffected, c.Error
 }
 
 // lockTimedOut tells that somebody else held a row too long.

@@ -2,6 +2,7 @@ package sessions
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,11 +15,31 @@ func (s store) notify(ctx context.Context) error {
 	return s.db.In(ctx).Exec(`SELECT pg_notify(?, '')`, channel).Error
 }
 
-// endedSince lists what ended at or after a moment, in pages.
-func (s store) endedSince(ctx context.Context, since time.Time, after uuid.UUID, limit int) (rows []Session, err error) {
-	err = s.db.In(ctx).Raw(`SELECT * FROM sessions.sessions WHERE ended_at >= ? AND (ended_at, id) > (?, ?)
-		ORDER BY ended_at, id LIMIT ?`, since, since, after, limit).Scan(&rows).Error
+// certain is the oldest transaction that is still under way: what earlier ones
+// wrote is there to be read, now and later.
+func (s store) certain(ctx context.Context) (xid uint64, err error) {
+	err = s.db.In(ctx).Raw(`SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint`).Scan(&xid).Error
+	return xid, err
+}
+
+type endedRow struct {
+	Session
+	Xid uint64
+}
+
+// endedSince lists what a transaction ended, that one or a later one, and not
+// before a moment: the transactions of a restored database begin anew.
+func (s store) endedSince(ctx context.Context, xid uint64, after uuid.UUID, since time.Time, limit int) (rows []endedRow, err error) {
+	err = s.db.In(ctx).Raw(`SELECT id, citizen_id, state, ended_at, initiator, case_no, office, reason, incident_id, reset_id, ended_xid::text::bigint AS xid
+		FROM sessions.sessions WHERE ended_xid >= ?::text::xid8 AND (ended_xid, id) > (?::text::xid8, ?) AND ended_at >= ?
+		ORDER BY ended_xid, id LIMIT ?`, strconv.FormatUint(xid, 10), strconv.FormatUint(xid, 10), after, since, limit).Scan(&rows).Error
 	return rows, err
+}
+
+func (s store) resetNews(ctx context.Context, since time.Time) (news []resetNews, err error) {
+	err = s.db.In(ctx).Raw(`SELECT id, incident_id, approved_at, previewed FROM sessions.resets WHERE approved_at >= ? ORDER BY approved_at LIMIT 20`,
+		since).Scan(&news).Error
+	return news, err
 }
 
 // listen calls wake for every hint until the connection or ctx ends.

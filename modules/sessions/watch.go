@@ -2,6 +2,8 @@ package sessions
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,33 +15,55 @@ import (
 
 const (
 	pollEvery    = time.Second
-	trustFor     = 5 * time.Second  // without a poll that worked
-	pollOverlap  = 30 * time.Second // longer than any transaction lives before it commits
-	pageOfEnded  = 5000
+	trustFor     = 5 * time.Second // without a poll that worked
+	pageOfEnded  = 10_000
 	rememberMore = time.Minute // beyond the life of an access token
 )
 
 // watch holds which sessions ended while tokens of theirs may still be alive.
 type watch struct {
 	mu     sync.RWMutex
-	ended  map[uuid.UUID]Session
+	ended  map[uuid.UUID]*Session
 	readAt atomic.Int64 // unix nanoseconds; 0: never
 	poke   chan struct{}
+
+	certain uint64 // the transaction before which all endings have been read; Poll's alone
+	polling sync.Mutex
+	epoch   atomic.Pointer[epoch]
+	resets  atomic.Pointer[[]resetNews]
+	ordered chan struct{}
+}
+
+func newWatch() *watch {
+	w := &watch{ended: map[uuid.UUID]*Session{}, poke: make(chan struct{}, 1), ordered: make(chan struct{}, 1)}
+	w.epoch.Store(&epoch{Number: 1})
+	w.resets.Store(&[]resetNews{})
+	return w
 }
 
 func (w *watch) add(ended ...Session) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	var batch *Session // those that one reset ended at one moment are told alike
 	for _, each := range ended {
-		w.ended[each.ID] = each
+		if each.State == Reset {
+			if batch == nil || *batch.ResetID != *each.ResetID || !batch.EndedAt.Equal(*each.EndedAt) {
+				batch = &each
+			}
+			w.ended[each.ID] = batch
+			continue
+		}
+		w.ended[each.ID] = &each
 	}
 }
 
 func (w *watch) find(id uuid.UUID) (Session, bool) {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
-	ended, ok := w.ended[id]
-	return ended, ok
+	if ended := w.ended[id]; ended != nil {
+		return *ended, true
+	}
+	return Session{}, false
 }
 
 func (w *watch) forget(before time.Time) {
@@ -60,49 +84,100 @@ func (s *Service) Verify(token string) (auth.Principal, error) {
 	return who, err
 }
 
-func (s *Service) verify(token string) (who auth.Principal, until time.Time, err error) {
-	claims, err := s.tokens.Verify(token)
-	if err != nil {
-		return who, until, auth.ErrSignInRequired.Because(err)
+func (s *Service) verify(token string) (who auth.Principal, claims auth.Claims, err error) {
+	claims, err = s.tokens.Verify(token)
+	var withdrawn *auth.WithdrawnError
+	switch {
+	case errors.As(err, &withdrawn):
+		return who, claims, s.fault(Session{State: Reset, EndedAt: &withdrawn.At, Initiator: new(BySystem), IncidentID: &withdrawn.Under})
+	case err != nil:
+		return who, claims, auth.ErrSignInRequired.Because(err)
 	}
 	if read := s.watch.readAt.Load(); read == 0 || s.now().UnixNano()-read > int64(trustFor) {
-		return who, until, ErrCheckUnavailable
+		return who, claims, ErrCheckUnavailable
 	}
 	if ended, ok := s.watch.find(claims.Session); ok {
-		return who, until, ended.fault(s.cfg.Absolute)
+		return who, claims, s.fault(ended)
 	}
-	return auth.Principal{Kind: auth.Citizen, ID: claims.Citizen, Session: claims.Session, Device: claims.Device}, claims.ExpiresAt, nil
+	if e := s.watch.epoch.Load(); claims.Epoch < e.Number {
+		return who, claims, s.fault(Session{State: Reset, EndedAt: &e.At, Initiator: new(BySystem), IncidentID: &e.Cause.Incident})
+	}
+	return auth.Principal{Kind: auth.Citizen, ID: claims.Citizen, Session: claims.Session, Device: claims.Device}, claims, nil
 }
 
-// Poll reads which sessions ended since the last poll.
-func (s *Service) Poll(ctx context.Context) error {
-	began, remember := s.now(), s.tokens.Life()+rememberMore
-	since := began.Add(-remember)
-	if read := s.watch.readAt.Load(); read != 0 {
-		if overlap := time.Unix(0, read).Add(-pollOverlap); overlap.After(since) {
-			since = overlap
+// bearer tells who bears a token in the Authorization header. One that is bound
+// to a device's key needs a proof of it with every use (RFC 9449, 7.1).
+func (s *Service) bearer(ctx context.Context, scheme, token string, proofs []string) (auth.Principal, error) {
+	bound := strings.EqualFold(scheme, "DPoP")
+	if !bound && !strings.EqualFold(scheme, "Bearer") {
+		return auth.Principal{}, auth.ErrSignInRequired
+	}
+	who, claims, err := s.verify(token)
+	switch {
+	case err != nil:
+		return auth.Principal{}, err
+	case !bound && claims.Proof != "", bound && len(proofs) == 0:
+		return auth.Principal{}, ErrProofRequired
+	case bound && (claims.Proof == "" || len(proofs) > 1):
+		return auth.Principal{}, badProof(proofForm)
+	case bound:
+		if err := s.proveHere(ctx, claims.Proof, ProofUse{Proof: proofs[0], AccessToken: token}); err != nil {
+			return auth.Principal{}, err
 		}
 	}
-	err := s.db.Platform(ctx, func(ctx context.Context) error {
+	return who, nil
+}
+
+// Poll reads which sessions ended since the last poll, and which resets there
+// are. Endings whose transactions were under way then are asked for again.
+func (s *Service) Poll(ctx context.Context) error {
+	s.watch.polling.Lock()
+	defer s.watch.polling.Unlock()
+	began, remember := s.now(), s.tokens.Life()+rememberMore
+	var certain uint64
+	err := s.db.Platform(ctx, func(ctx context.Context) (err error) {
+		if certain, err = s.store.certain(ctx); err != nil {
+			return err
+		}
 		after := uuid.Nil
-		for {
-			rows, err := s.store.endedSince(ctx, since, after, pageOfEnded)
+		for since := s.watch.certain; ; {
+			rows, err := s.store.endedSince(ctx, since, after, began.Add(-remember), pageOfEnded)
 			if err != nil {
 				return err
 			}
-			s.watch.add(rows...)
+			ended := make([]Session, len(rows))
+			for i, row := range rows {
+				ended[i] = row.Session
+			}
+			s.watch.add(ended...)
 			if len(rows) < pageOfEnded {
-				return nil
+				break
 			}
 			last := rows[len(rows)-1]
-			since, after = *last.EndedAt, last.ID
+			since, after = last.Xid, last.ID
 		}
+		return s.pollResets(ctx, began)
 	})
 	if err != nil {
 		return err
 	}
+	s.watch.certain = certain
 	s.watch.forget(began.Add(-remember))
 	s.watch.readAt.Store(began.UnixNano())
+	return nil
+}
+
+func (s *Service) pollResets(ctx context.Context, now time.Time) error {
+	e, err := s.store.epoch(ctx)
+	if err != nil {
+		return err
+	}
+	news, err := s.store.resetNews(ctx, now.Add(-spreadRemember))
+	if err != nil {
+		return err
+	}
+	s.watch.epoch.Store(&e)
+	s.watch.resets.Store(&news)
 	return nil
 }
 
@@ -110,6 +185,7 @@ func (s *Service) Poll(ctx context.Context) error {
 func (s *Service) Run(ctx context.Context) {
 	var listening sync.WaitGroup
 	listening.Go(func() { s.listen(ctx) })
+	listening.Go(func() { s.RunResets(ctx) })
 	defer listening.Wait()
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
@@ -136,6 +212,10 @@ func (s *Service) listen(ctx context.Context) {
 		_ = s.store.listen(ctx, func() { // the poll goes on without it
 			select {
 			case s.watch.poke <- struct{}{}:
+			default:
+			}
+			select {
+			case s.watch.ordered <- struct{}{}:
 			default:
 			}
 		})

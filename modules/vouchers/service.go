@@ -91,6 +91,16 @@ func (s *Service) Wallets(ctx context.Context, citizen uuid.UUID) (wallets []Wal
 	return wallets, nil
 }
 
+// Members lists citizens with a wallet in a municipality after one (uuid.Nil:
+// from the first), in the order of their ids.
+func (s *Service) Members(ctx context.Context, id tenant.ID, after uuid.UUID, limit int) (citizens []uuid.UUID, err error) {
+	err = s.db.Platform(ctx, func(ctx context.Context) error {
+		citizens, err = s.store.members(ctx, id, after, limit)
+		return err
+	})
+	return citizens, err
+}
+
 func byTenant(memberships []membership) (ids []tenant.ID) {
 	seen := map[tenant.ID]bool{}
 	for _, m := range memberships {

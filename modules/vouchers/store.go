@@ -22,6 +22,12 @@ type membership struct {
 // A citizen has a wallet in at most so many programmes, far more than anybody has.
 const walletsMost = 1000
 
+func (s store) members(ctx context.Context, id tenant.ID, after uuid.UUID, limit int) (citizens []uuid.UUID, err error) {
+	err = s.db.In(ctx).Raw(`SELECT DISTINCT citizen_id FROM vouchers.memberships WHERE tenant_id = ? AND citizen_id > ? ORDER BY citizen_id LIMIT ?`,
+		id, after, limit).Scan(&citizens).Error
+	return citizens, err
+}
+
 func (s store) memberships(ctx context.Context, citizen uuid.UUID) (list []membership, err error) {
 	err = s.db.In(ctx).Raw(`SELECT wallet_id, tenant_id FROM vouchers.memberships
 		WHERE citizen_id = ? ORDER BY wallet_id LIMIT ?`, citizen, walletsMost).Scan(&list).Error

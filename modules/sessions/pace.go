@@ -1,0 +1,150 @@
+package sessions
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"jangteo/app/fault"
+)
+
+const (
+	resumesAtOnce  = 4 // on this server: they wait for the database, as payments do
+	resumeWait     = 2 * time.Second
+	earlyMost      = 2 * time.Second // by which a crowd may be ahead of the pace
+	comeBackAfter  = 2 * time.Second
+	spreadMost     = 10 * time.Minute
+	spreadRemember = time.Hour
+)
+
+// pace lets devices come back after a reset as fast as this server can bear.
+type pace struct {
+	places   chan struct{}
+	interval time.Duration // from one to the next, when many come
+
+	mu   sync.Mutex
+	next time.Time // when the one after the last would be on time
+}
+
+func newPace(perSecond int) *pace {
+	return &pace{places: make(chan struct{}, resumesAtOnce), interval: time.Second / time.Duration(perSecond)}
+}
+
+// take counts one device in, or tells that too many come at once.
+func (p *pace) take(now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.next.Before(now) {
+		p.next = now
+	}
+	if p.next.Sub(now) > earlyMost {
+		return false
+	}
+	p.next = p.next.Add(p.interval)
+	return true
+}
+
+// enter takes one of the few places at the database.
+func (p *pace) enter(ctx context.Context) (leave func(), err error) {
+	wait := time.NewTimer(resumeWait)
+	defer wait.Stop()
+	select {
+	case p.places <- struct{}{}:
+		return func() { <-p.places }, nil
+	case <-wait.C:
+	case <-ctx.Done():
+	}
+	return nil, later(comeBackAfter)
+}
+
+// later asks to come back after some time, not all at once.
+func later(after time.Duration) error {
+	return fault.ErrUnavailable.After(after + rand.N(2*after)) //nolint:gosec // spread, not secret
+}
+
+// admit lets a device ask for a challenge, or says when to come back: sooner
+// where no reset is behind the crowd.
+func (s *Service) admit() error {
+	if s.pace.take(s.now()) {
+		return nil
+	}
+	return later(max(comeBackAfter, s.watch.longest(s.now(), s.cfg.ResumesPerSecond)/4))
+}
+
+// resetNews is what is remembered of a running or recent reset.
+type resetNews struct {
+	ID, IncidentID uuid.UUID
+	ApprovedAt     time.Time
+	Previewed      int
+}
+
+func (n resetNews) left(now time.Time, perSecond int) time.Duration {
+	window := min(spreadMost, time.Duration(n.Previewed)*time.Second/time.Duration(perSecond))
+	return max(0, window-now.Sub(n.ApprovedAt))
+}
+
+// spread is when one of the devices of an incident's resets should come back
+// by itself: some time in the window that all of them need. A person who waits
+// in front of it need not.
+func (w *watch) spread(incident uuid.UUID, now time.Time, perSecond int) time.Duration {
+	var window time.Duration
+	for _, n := range *w.resets.Load() {
+		if n.IncidentID == incident {
+			window = max(window, n.left(now, perSecond))
+		}
+	}
+	return time.Second + rand.N(window+time.Second) //nolint:gosec // spread, not secret
+}
+
+func (w *watch) longest(now time.Time, perSecond int) (window time.Duration) {
+	for _, n := range *w.resets.Load() {
+		window = max(window, n.left(now, perSecond))
+	}
+	return window
+}
+
+// outcomes counts how devices of a reset fare on this server.
+type outcomes struct {
+	mu     sync.Mutex
+	counts map[uuid.UUID]*outcome
+}
+
+type outcome struct{ resumed, failed int }
+
+func (o *outcomes) count(reset uuid.UUID, resumed, failed bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	c := o.counts[reset]
+	if c == nil {
+		c = &outcome{}
+		o.counts[reset] = c
+	}
+	switch {
+	case resumed:
+		c.resumed++
+	case failed:
+		c.failed++
+	}
+}
+
+func (o *outcomes) take() map[uuid.UUID]*outcome {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	counts := o.counts
+	o.counts = map[uuid.UUID]*outcome{}
+	return counts
+}
+
+func (o *outcomes) giveBack(counts map[uuid.UUID]*outcome) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for id, c := range counts {
+		if now := o.counts[id]; now != nil {
+			c.resumed, c.failed = c.resumed+now.resumed, c.failed+now.failed
+		}
+		o.counts[id] = c
+	}
+}
