@@ -14,7 +14,7 @@ ARGS ?=
 
 # The tests of the whole program send thousands of bad requests; under the race
 # detector it plays its story, its races and its outages, and the rest without.
-RACES_OF_THE_WHOLE := 'Story|Idempot|Outage|DatabaseGone|Session'
+RACES_OF_THE_WHOLE := 'Story|Idempot|Outage|DatabaseGone|Session|Linear'
 
 # The browser tests click through a running program; the race detector would
 # only make them slow, and the same code is under it in the other packages.

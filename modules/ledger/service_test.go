@@ -248,6 +248,53 @@ func TestPostTellsTheSameOnTwoServersThoughTheWalletIsEmptyNow(t *testing.T) {
 	b.sound(t, ctx)
 }
 
+// What a cancellation gives back while a payment waits for the wallet can be
+// spent by that payment.
+func TestPostSpendsWhatComesBackWhileItWaits(t *testing.T) {
+	t.Parallel()
+	ctx, b := setup(t, 100)
+	for round := range 20 {
+		paid, err := b.Post(ctx, b.order(t, fmt.Sprint("first-", round), 100)) // all there is
+		must(t, err)
+		posted, waits := make(chan error, 1), make(chan struct{})
+		must(t, b.kit.DB.Tx(ctx, func(ctx context.Context) error {
+			e := entry(ledger.Cancellation, b.shop, b.wallet, 100)
+			e.Answers = paid.ID
+			if _, err := b.PostTx(ctx, e); err != nil {
+				return err
+			}
+			go func() {
+				_, err := b.Post(context.WithoutCancel(t.Context()), b.order(t, fmt.Sprint("second-", round), 60))
+				posted <- err
+			}()
+			go func() { defer close(waits); b.awaitLock(t) }()
+			<-waits
+			return nil
+		}))
+		must(t, <-posted)
+		_, err = b.PostTx(ctx, entry(ledger.Correction, b.shop, b.wallet, 60))
+		must(t, err)
+	}
+	b.holds(t, ctx, 100, 0)
+}
+
+// awaitLock waits until some statement waits for this test's wallet.
+func (b *bundle) awaitLock(t testing.TB) {
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		var waiting int
+		err := b.kit.Lane.Pgx().QueryRow(context.Background(), `SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+			WHERE NOT l.granted AND a.application_name = 'jangteo test lane' AND a.datname = current_database()`).Scan(&waiting)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if waiting > 0 {
+			return
+		}
+	}
+	t.Error("nothing waits")
+}
+
 func TestPostTx(t *testing.T) {
 	t.Parallel()
 

@@ -23,8 +23,11 @@ func newLaneStore(d *db.DB, o LaneOptions) laneStore { return laneStore{d.Pgx(),
 // before, shares the books of the batch's municipalities, locks the wallets in
 // key order, takes the amounts where balance and day limit allow, and writes
 // key, entry, transfer, record and event for exactly those. Every order comes
-// back with what was seen of its wallet under the lock. A key that another
-// server wrote meanwhile violates its primary key and fails the batch whole.
+// back with what was seen of its wallet under the lock, which is also what
+// decides and is written: the statement's own view may be older than the lock,
+// and would refuse what a cancellation has given back meanwhile. A key that
+// another server wrote meanwhile violates its primary key and fails the batch
+// whole.
 func laneSQL(o LaneOptions) string {
 	return `
 WITH asked AS (
@@ -37,18 +40,17 @@ WITH asked AS (
 	SELECT b.tenant_id, greatest($11::date, b.closed_through + 1) AS day
 	FROM ledger.books b WHERE b.tenant_id IN (SELECT tenant_id FROM asked) ORDER BY b.tenant_id FOR SHARE
 ), locked AS (
-	SELECT w.tenant_id, w.id, w.state, w.balance, CASE WHEN w.day = b.day THEN w.day_spent ELSE 0 END AS day_spent, a.id AS order_id, b.day
+	SELECT w.tenant_id, w.id, w.state, w.balance, w.spent, CASE WHEN w.day = b.day THEN w.day_spent ELSE 0 END AS day_spent, a.id AS order_id, b.day
 	FROM asked a
 	JOIN books b ON b.tenant_id = a.tenant_id
 	JOIN ledger.accounts w ON w.tenant_id = a.tenant_id AND w.id = a.wallet AND w.kind = 'wallet'
 	WHERE NOT EXISTS (SELECT FROM known k WHERE k.tenant_id = a.tenant_id AND k.id = a.id)
 	ORDER BY w.tenant_id, w.id FOR NO KEY UPDATE OF w
 ), taken AS (
-	UPDATE ledger.accounts w SET balance = w.balance - a.amount, spent = w.spent + a.amount,
-		day_spent = CASE WHEN w.day = l.day THEN w.day_spent ELSE 0 END + a.amount, day = l.day
+	UPDATE ledger.accounts w SET balance = l.balance - a.amount, spent = l.spent + a.amount, day_spent = l.day_spent + a.amount, day = l.day
 	FROM locked l JOIN asked a ON a.tenant_id = l.tenant_id AND a.id = l.order_id
-	WHERE w.tenant_id = l.tenant_id AND w.id = l.id AND w.state = 'open' AND w.balance >= a.amount
-		AND (a.day_max = 0 OR CASE WHEN w.day = l.day THEN w.day_spent ELSE 0 END + a.amount <= a.day_max)
+	WHERE w.tenant_id = l.tenant_id AND w.id = l.id AND l.state = 'open' AND l.balance >= a.amount
+		AND (a.day_max = 0 OR l.day_spent + a.amount <= a.day_max)
 	RETURNING w.tenant_id, a.id, a.key, a.digest, a.wallet, a.payee, a.amount, a.event, w.balance, l.day, $10::timestamptz AS at
 ), keyed AS (
 	INSERT INTO app.idempotency_keys (tenant_id, key, digest, entry_id, created_at)
