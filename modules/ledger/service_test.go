@@ -278,9 +278,12 @@ func TestPostSpendsWhatComesBackWhileItWaits(t *testing.T) {
 	b.holds(t, ctx, 100, 0)
 }
 
-// awaitLock waits until some statement waits for this test's wallet.
+// awaitLock waits until a statement of the lane waits for a lock.
 func (b *bundle) awaitLock(t testing.TB) {
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	t.Helper()
+	tick, end := time.NewTicker(time.Millisecond), time.After(20*time.Second)
+	defer tick.Stop()
+	for {
 		var waiting int
 		err := b.kit.Lane.Pgx().QueryRow(context.Background(), `SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
 			WHERE NOT l.granted AND a.application_name = 'jangteo test lane' AND a.datname = current_database()`).Scan(&waiting)
@@ -291,8 +294,13 @@ func (b *bundle) awaitLock(t testing.TB) {
 		if waiting > 0 {
 			return
 		}
+		select {
+		case <-tick.C:
+		case <-end:
+			t.Error("nothing waits")
+			return
+		}
 	}
-	t.Error("nothing waits")
 }
 
 func TestPostTx(t *testing.T) {
