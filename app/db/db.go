@@ -130,6 +130,7 @@ type key struct{}
 
 type open struct {
 	orm    *gorm.DB
+	conn   *sql.Conn
 	tx     *sql.Tx
 	tenant tenant.ID
 	after  *[]func()
@@ -228,7 +229,7 @@ func (d *DB) once(ctx context.Context, id tenant.ID, work func(context.Context) 
 	defer func() { _ = tx.Rollback() }() // does nothing after a commit
 	orm := d.gorm.Session(&gorm.Session{NewDB: true, Context: ctx})
 	orm.Statement.ConnPool = tx
-	o := &open{orm: orm, tx: tx, after: new([]func())}
+	o := &open{orm: orm, conn: conn, tx: tx, after: new([]func())}
 	if err := scope(begin, o, id); err != nil { // the platform's own rows are those of tenant 0
 		return silent(ctx, begin, err)
 	}

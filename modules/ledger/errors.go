@@ -10,5 +10,6 @@ var (
 	ErrAccountNotOpen      = fault.Declare(fault.Conflict, "account-not-open")
 	ErrEntryUnknown        = fault.Declare(fault.NotFound, "entry-unknown")
 	ErrEntryExists         = fault.Declare(fault.Conflict, "entry-exists")
+	ErrDayClosed           = fault.Declare(fault.Conflict, "business-day-closed")
 	ErrAnsweredInFull      = fault.Declare(fault.Conflict, "entry-answered-in-full")
 )

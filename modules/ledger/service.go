@@ -134,8 +134,9 @@ func (s *Service) settle(ctx context.Context, e Entry, day calendar.Day) error {
 }
 
 // PostMany books history in bulk: entries with times of their own, on the
-// business day of that time. Guarded balances may not end below zero; the
-// caller answers for the order in between. For imports and demonstrations.
+// business day of that time, which may not be closed: ErrDayClosed. Guarded
+// balances may not end below zero; the caller answers for the order in between.
+// For imports and demonstrations.
 func (s *Service) PostMany(ctx context.Context, entries []Entry) error {
 	days := make([]calendar.Day, len(entries))
 	for i, e := range entries {
@@ -143,6 +144,15 @@ func (s *Service) PostMany(ctx context.Context, entries []Entry) error {
 		days[i] = calendar.DayOf(e.At)
 	}
 	return s.db.Tx(ctx, func(ctx context.Context) error {
+		closed, err := s.store.shareBooks(ctx)
+		if err != nil {
+			return err
+		}
+		for _, day := range days {
+			if !day.After(closed) {
+				return ErrDayClosed.With("day", day)
+			}
+		}
 		if err := s.store.insert(ctx, entries, days); err != nil {
 			return err
 		}
@@ -251,13 +261,14 @@ func (s *Service) Answering(ctx context.Context, id uuid.UUID) (ids []uuid.UUID,
 // CloseDay closes the tenant's business days up to day and rolls up what the
 // summed accounts held. When it returns, no entry will ever fall on those days:
 // whoever posts holds a share of the row that this moves, so the move waits for
-// them and the sums see what they wrote. Closing again changes nothing.
+// them and the sums see what they wrote. Closing again changes nothing. What
+// was closed is for SealDays to seal, later and in nobody's way.
 func (s *Service) CloseDay(ctx context.Context, day calendar.Day) error {
 	return s.db.Tx(ctx, func(ctx context.Context) error {
 		if _, err := s.House(ctx); err != nil {
 			return err
 		}
-		if err := s.store.close(ctx, day); err != nil {
+		if err := s.store.close(ctx, day, s.now()); err != nil {
 			return err
 		}
 		return s.store.rollUp(ctx, day)

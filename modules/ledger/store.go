@@ -305,9 +305,10 @@ func (s store) shareBooks(ctx context.Context) (closed calendar.Day, err error) 
 	return closed, err
 }
 
-func (s store) close(ctx context.Context, day calendar.Day) error {
-	return s.db.In(ctx).Exec(`UPDATE ledger.books SET closed_through = greatest(closed_through, ?::date) WHERE tenant_id = ?`,
-		day, tenant.From(ctx)).Error
+func (s store) close(ctx context.Context, day calendar.Day, at time.Time) error {
+	return s.db.In(ctx).Exec(`UPDATE ledger.books SET closed_through = greatest(closed_through, ?::date),
+			closed_at = CASE WHEN closed_through < ?::date THEN ?::timestamptz ELSE closed_at END
+		WHERE tenant_id = ?`, day, day, at, tenant.From(ctx)).Error
 }
 
 // rollUp keeps what every summed account held at the end of a day, from its

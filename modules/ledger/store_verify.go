@@ -11,11 +11,6 @@ import (
 type check struct{ name, sql string }
 
 var checks = []check{
-	{"entry-amount-is-its-transfers", `
-		SELECT 'entry ' || e.id, e.amount::text, coalesce(t.amount, 0)::text
-		FROM ledger.entries e
-		LEFT JOIN (SELECT entry_id, sum(amount) AS amount, min(day) AS first, max(day) AS last FROM ledger.transfers WHERE tenant_id = $1 GROUP BY 1) t ON t.entry_id = e.id
-		WHERE e.tenant_id = $1 AND (e.amount IS DISTINCT FROM t.amount OR t.first <> e.day OR t.last <> e.day)`},
 	{"transfer-has-its-entry", `
 		SELECT 'transfer ' || t.entry_id || '/' || t.line, 'an entry', 'none'
 		FROM ledger.transfers t LEFT JOIN ledger.entries e ON e.tenant_id = $1 AND e.id = t.entry_id
