@@ -74,6 +74,7 @@ type App struct {
 	Outbox  *outbox.Outbox
 	Audit   *audit.Log
 	Tokens  *auth.Tokens
+	Signer  *auth.Statements
 
 	Approvals *approvals.Approvals
 
@@ -176,6 +177,9 @@ func (a *App) build(ctx context.Context, box *crypt.Box) (err error) {
 		return err
 	}
 	if a.Tokens, err = auth.OpenTokens(ctx, a.DB, box, auth.TokensConfig{Issuer: cfg.Tokens.Issuer, Audience: cfg.Tokens.Audience}, now); err != nil {
+		return err
+	}
+	if a.Signer, err = auth.OpenStatements(ctx, a.DB, box, now); err != nil {
 		return err
 	}
 

@@ -53,6 +53,7 @@ func (a *App) timers() []timer {
 		{"sweep-purchases", time.Minute, func(ctx context.Context) error { _, err := a.Vouchers.Sweep(ctx); return err }},
 		{"carry-out-approved", 15 * time.Second, a.carryOutApproved},
 		{"close-days", 10 * time.Minute, a.closeDays},
+		{"seal-days", time.Minute, a.sealDays},
 		{"pay-out", 10 * time.Minute, a.payOut},
 		{"forget-identity-checks", time.Hour, func(ctx context.Context) error { _, err := a.Citizens.Forget(ctx); return err }},
 		{"forget-sessions", time.Hour, func(ctx context.Context) error { _, err := a.Sessions.Forget(ctx); return err }},
@@ -73,6 +74,14 @@ func (a *App) closeDays(ctx context.Context) error {
 	yesterday := calendar.DayOf(a.Now()).AddDays(-1)
 	return a.eachLive(ctx, func(ctx context.Context) error {
 		_, err := a.Settlement.CloseDay(ctx, yesterday)
+		return err
+	})
+}
+
+// sealDays seals what is closed and not sealed yet.
+func (a *App) sealDays(ctx context.Context) error {
+	return a.eachLive(ctx, func(ctx context.Context) error {
+		_, err := a.Ledger.SealDays(ctx)
 		return err
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"jangteo/modules/banking"
 	"jangteo/modules/citizens"
 	"jangteo/modules/incidents"
+	"jangteo/modules/ledger"
 	"jangteo/modules/merchants"
 	"jangteo/modules/notifications"
 	"jangteo/modules/payments"
@@ -74,6 +75,8 @@ func (a *App) api() {
 		tills    = payments.NewShopAPI(a.Payments)
 		owed     = settlement.NewAPI(a.Settlement)
 		troubles = incidents.NewAPI(a.Incidents)
+		books    = ledger.NewAPI(a.Ledger)
+		receipts = payments.NewReceiptAPI(a.receipts())
 	)
 	// anyone
 	web.JSON(r, web.Route{Method: get, Path: "/status", Class: web.Read, Summary: "Whether everything works"}, a.status)
@@ -83,6 +86,8 @@ func (a *App) api() {
 	web.JSON(r, web.Route{Method: get, Path: "/tenants/{tenant}", Class: web.Browse, Summary: "One municipality"}, places.Get)
 	web.JSON(r, web.Route{Method: get, Path: "/tenants/{tenant}/programmes", Class: web.Browse, Summary: "Vouchers and the policies in force"}, voucher.Programmes)
 	web.JSON(r, web.Route{Method: get, Path: "/tenants/{tenant}/merchants", Class: web.Browse, Summary: "Where the voucher is taken"}, shops.List)
+	web.JSON(r, web.Route{Method: get, Path: "/tenants/{tenant}/ledger-days", Class: web.Browse, Summary: "The roots that closed days are sealed with"}, books.Days)
+	web.JSON(r, web.Route{Method: get, Path: "/signing-keys", Class: web.Browse, Summary: "The public keys that receipts are signed with"}, a.signingKeys)
 	// becoming known
 	web.JSON(r, web.Route{Method: post, Path: "/identity-checks", Class: web.Login, Status: created, Summary: "Begin an identity check"}, people.StartCheck)
 	web.JSON(r, web.Route{Method: post, Path: "/identity-checks/{id}/confirm", Class: web.Login, Summary: "Confirm it with the code that was sent"}, people.ConfirmCheck)
@@ -108,6 +113,7 @@ func (a *App) api() {
 	web.JSON(r, web.Route{Method: get, Path: "/tenants/{tenant}/purchases/{id}", Access: citizen, Class: web.Read, Summary: "A purchase as it stands"}, voucher.GetPurchase)
 	web.JSON(r, web.Route{Method: post, Path: "/tenants/{tenant}/payments", Access: citizen, Class: web.Pay, Status: created, Summary: "Pay at a merchant"}, paying.Pay)
 	web.JSON(r, web.Route{Method: get, Path: "/tenants/{tenant}/payments/{id}", Access: citizen, Class: web.Read, Summary: "A payment as it stands"}, paying.Get)
+	web.JSON(r, web.Route{Method: get, Path: "/tenants/{tenant}/payments/{id}/receipt", Access: citizen, Class: web.Read, Summary: "A signed receipt, with the proof that the payment is in the published books"}, receipts.Get)
 	web.JSON(r, web.Route{Method: post, Path: "/tenants/{tenant}/payments/{id}/cancellations", Access: citizen, Class: web.Pay, Status: created, Summary: "Undo a payment, whole or in part"}, paying.Cancel)
 	// merchants
 	web.JSON(r, web.Route{Method: post, Path: "/merchant/sessions", Class: web.Login, Status: created, Summary: "Sign a clerk in"}, shops.SignIn)
@@ -167,6 +173,7 @@ func (a *App) publicPages(signIn *sessions.Pages) {
 	troubles := incidents.NewPages(a.Incidents, a.Tenants, a.Pages)
 	a.page(web.Anyone, web.Read, get, "/incidents", troubles.List)
 	a.page(web.Anyone, web.Read, get, "/incidents/{id}", troubles.Incident)
+	a.page(web.Anyone, web.Browse, get, "/tenants/{tenant}/ledger-days", ledger.NewPages(a.Ledger, a.Pages).Days)
 	a.page(web.Anyone, web.Browse, get, "/problems", a.Pages.Problems)
 	a.page(web.Anyone, web.Browse, get, "/problems/{code}", a.Pages.Problem)
 	a.page(web.Anyone, web.Login, get, "/sign-in", signIn.SignIn)
@@ -200,6 +207,7 @@ func (a *App) citizenPages(signIn *sessions.Pages) {
 	a.page(citizen, web.Pay, get, "/my/pay/{tenant}/{merchant}/confirm", paying.Confirm)
 	a.page(citizen, web.Pay, post, "/my/pay/{tenant}/{merchant}", paying.Pay)
 	a.page(citizen, web.Read, get, "/my/payments/{tenant}/{id}", paying.Receipt)
+	a.page(citizen, web.Read, get, "/my/payments/{tenant}/{id}/receipt.json", payments.NewReceiptPages(a.receipts()).Download)
 	a.page(citizen, web.Pay, get, "/my/payments/{tenant}/{id}/cancel", paying.CancelForm)
 	a.page(citizen, web.Pay, post, "/my/payments/{tenant}/{id}/cancel", paying.Cancel)
 	a.page(citizen, web.Read, get, "/my/history", paying.History)

@@ -358,7 +358,7 @@ func (s *seeder) bookPurchases(ctx context.Context, p *place, purchases []vouche
 }
 
 // settleDays goes through the days: in the morning of a business day shops are
-// paid what is due, after midnight the day before is closed.
+// paid what is due, after midnight the day before is closed and sealed.
 func (s *seeder) settleDays(ctx context.Context) error {
 	today := calendar.DayOf(s.span.now)
 	for day := s.span.from; !day.After(today); day = day.Next() {
@@ -377,7 +377,11 @@ func (s *seeder) settleDays(ctx context.Context) error {
 		}
 		s.clock.set(day.Next().Start().Add(5 * time.Minute))
 		err := each(ctx, len(s.places), func(ctx context.Context, i int) error {
-			_, err := s.app.Settlement.CloseDay(tenant.With(ctx, s.places[i].id), day)
+			ctx = tenant.With(ctx, s.places[i].id)
+			if _, err := s.app.Settlement.CloseDay(ctx, day); err != nil {
+				return err
+			}
+			_, err := s.app.Ledger.SealDays(ctx)
 			return err
 		})
 		if err != nil {

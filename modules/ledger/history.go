@@ -30,6 +30,9 @@ type SealedDay struct {
 	SealedAt time.Time
 }
 
+// IsFirst says whether no day was sealed before.
+func (d SealedDay) IsFirst() bool { return d.Previous == Hash{} }
+
 // Link is the hash that chains the day to the one before: SHA-256 of these
 // lines, each ended by a line feed.
 //
@@ -206,14 +209,24 @@ func (s *Service) SealedDays(ctx context.Context, before calendar.Day, limit int
 	return list, err
 }
 
+// daysPage is a page of sealed days, and whether there are earlier ones.
+func (s *Service) daysPage(ctx context.Context, before calendar.Day, limit int) (list []SealedDay, more bool, err error) {
+	list, err = s.SealedDays(ctx, before, limit+1)
+	if len(list) > limit {
+		return list[:limit], true, err
+	}
+	return list, false, err
+}
+
 // Proof shows that an entry is among those that its day was sealed with. Day is
 // nil while the day is not sealed; the entry's leaf is then all there is.
 type Proof struct {
-	Entry SealedEntry
-	Leaf  Hash
-	Day   *SealedDay
-	Index int64  // of the leaf, from 0
-	Path  []Hash // from the leaf to Day.Root (RFC 6962, section 2.1.1)
+	Entry  SealedEntry
+	Leaf   Hash
+	Closed bool // whether the entry's day is; its root follows within minutes
+	Day    *SealedDay
+	Index  int64  // of the leaf, from 0
+	Path   []Hash // from the leaf to Day.Root (RFC 6962, section 2.1.1)
 }
 
 // Prove makes the proof of an entry of the tenant in ctx, or answers
@@ -236,6 +249,11 @@ func (s *Service) prove(ctx context.Context, id uuid.UUID) (p Proof, err error) 
 		Answers: recorded.Answers, Transfers: recorded.Transfers,
 	}
 	p.Leaf = p.Entry.Leaf()
+	closed, _, err := s.store.closing(ctx)
+	if err != nil {
+		return p, err
+	}
+	p.Closed = !recorded.Day.After(closed)
 	days, err := s.store.days(ctx, recorded.Day.Next(), 1)
 	if err != nil || len(days) == 0 || days[0].Day != recorded.Day {
 		return p, err

@@ -73,9 +73,9 @@ func (t *tree) root() Hash {
 
 func (t *tree) reset() { t.size, t.parts = 0, t.parts[:0] }
 
-// rootOf is the root over leaves. Roots of parts of 2^k leaves each, the last
+// RootOf is the root over leaves. Roots of parts of 2^k leaves each, the last
 // perhaps smaller, have the root of all those leaves.
-func rootOf(leaves []Hash) Hash {
+func RootOf(leaves []Hash) Hash {
 	var t tree
 	for _, leaf := range leaves {
 		t.add(leaf)
@@ -91,9 +91,9 @@ func pathOf(leaves []Hash, index int) []Hash {
 	}
 	half := 1 << (bits.Len(uint(len(leaves)-1)) - 1) // the largest power of two below their number
 	if index < half {
-		return append(pathOf(leaves[:half], index), rootOf(leaves[half:]))
+		return append(pathOf(leaves[:half], index), RootOf(leaves[half:]))
 	}
-	return append(pathOf(leaves[half:], index-half), rootOf(leaves[:half]))
+	return append(pathOf(leaves[half:], index-half), RootOf(leaves[:half]))
 }
 
 // Leads reports whether path leads from the leaf at index of size leaves to

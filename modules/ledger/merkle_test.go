@@ -66,15 +66,15 @@ func TestTreesOfEverySize(t *testing.T) {
 			grown.add(leaves[size-1])
 		}
 		root := plainRoot(leaves)
-		if grown.root() != root || rootOf(leaves) != root {
+		if grown.root() != root || RootOf(leaves) != root {
 			t.Fatalf("the tree of %d leaves has another root than its definition", size)
 		}
 		for _, part := range []int{1, 2, 8, 64} { // roots of parts stand for their leaves
 			var roots []Hash
 			for from := 0; from < size; from += part {
-				roots = append(roots, rootOf(leaves[from:min(from+part, size)]))
+				roots = append(roots, RootOf(leaves[from:min(from+part, size)]))
 			}
-			if rootOf(roots) != root {
+			if RootOf(roots) != root {
 				t.Fatalf("%d leaves in parts of %d have another root", size, part)
 			}
 		}
@@ -111,7 +111,7 @@ func TestTreeProperty(t *testing.T) {
 		size := rapid.IntRange(1, 5000).Draw(t, "size")
 		index := rapid.IntRange(0, size-1).Draw(t, "index")
 		leaves := leavesUpTo(size)
-		root, path := rootOf(leaves), pathOf(leaves, index)
+		root, path := RootOf(leaves), pathOf(leaves, index)
 		if !Leads(leaves[index], uint64(index), uint64(size), path, root) {
 			t.Fatal("not proved")
 		}

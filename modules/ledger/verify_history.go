@@ -16,9 +16,9 @@ import (
 	"jangteo/app/tenant"
 )
 
-// sealingTakes is how long a closed day may wait for its root; SealDays comes
-// by every minute.
-const sealingTakes = time.Hour
+// sealingTakes is how long a closed day may wait for its root before verify
+// misses it. SealDays comes by every minute; an outage may keep it away.
+const sealingTakes = 24 * time.Hour
 
 // recount goes over the entries once, in the order of their ids, and keeps of
 // each sealed day no more than its tree's edge.
@@ -210,15 +210,15 @@ func (s *Service) nameChanges(ctx context.Context, r *recount, d *dayRecount) er
 			return fmt.Errorf("part %d of %s: %w", number, d.Day, err)
 		}
 		roots = append(roots, p.Root)
-		if rootOf(p.hashes()) != p.Root {
-			r.differ("day-leaves-are-its-root", fmt.Sprint(object, " part ", number), p.Root, rootOf(p.hashes()))
+		if RootOf(p.hashes()) != p.Root {
+			r.differ("day-leaves-are-its-root", fmt.Sprint(object, " part ", number), p.Root, RootOf(p.hashes()))
 		}
 		if err := s.nameBetween(ctx, r, d, p.leaves(), after, p.Last); err != nil {
 			return err
 		}
 		after = p.Last
 	}
-	if root := rootOf(roots); root != d.Root {
+	if root := RootOf(roots); root != d.Root {
 		r.differ("day-leaves-are-its-root", object, d.Root, root)
 	}
 	return s.nameBetween(ctx, r, d, nil, after, uuid.Max)

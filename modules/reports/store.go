@@ -22,6 +22,7 @@ type verificationRow struct {
 	Accounts    int64
 	Entries     int64
 	Transfers   int64
+	Days        int64
 	Payments    int64
 	Purchases   int64
 	Settlements int64
@@ -38,9 +39,9 @@ func (s store) keep(ctx context.Context, v Verification) error {
 		return err
 	}
 	return s.db.In(ctx).Exec(`INSERT INTO reports.verifications
-			(tenant_id, id, at, took_ms, accounts, entries, transfers, payments, purchases, settlements, differences)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?::jsonb)`,
-		v.Tenant, v.ID, v.At, v.Took.Milliseconds(), v.Accounts, v.Entries, v.Transfers, v.Payments, v.Purchases, v.Settlements, string(differences)).Error
+			(tenant_id, id, at, took_ms, accounts, entries, transfers, days, payments, purchases, settlements, differences)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?::jsonb)`,
+		v.Tenant, v.ID, v.At, v.Took.Milliseconds(), v.Accounts, v.Entries, v.Transfers, v.Days, v.Payments, v.Purchases, v.Settlements, string(differences)).Error
 }
 
 func (s store) verifications(ctx context.Context, limit int) (list []Verification, err error) {
@@ -53,7 +54,7 @@ func (s store) verifications(ctx context.Context, limit int) (list []Verificatio
 	for _, r := range rows {
 		v := Verification{
 			Tenant: r.TenantID, ID: r.ID, At: r.At, Took: time.Duration(r.TookMs) * time.Millisecond, Accounts: r.Accounts,
-			Entries: r.Entries, Transfers: r.Transfers, Payments: r.Payments, Purchases: r.Purchases, Settlements: r.Settlements,
+			Entries: r.Entries, Transfers: r.Transfers, Days: r.Days, Payments: r.Payments, Purchases: r.Purchases, Settlements: r.Settlements,
 		}
 		if err := json.Unmarshal(r.Differences, &v.Differences); err != nil {
 			return nil, err

@@ -19,6 +19,7 @@ type Verification struct {
 	Accounts    int64
 	Entries     int64
 	Transfers   int64
+	Days        int64 // closed, and sealed under a root
 	Payments    int64
 	Purchases   int64
 	Settlements int64
@@ -34,8 +35,8 @@ const (
 )
 
 // Verify recomputes every balance from transfers, every payment and purchase
-// from entries and every settlement from payments, for the municipality in
-// ctx, and keeps the result.
+// from entries, every settlement from payments and the root of every sealed day
+// from its entries, for the municipality in ctx, and keeps the result.
 func (s *Service) Verify(ctx context.Context) (v Verification, err error) {
 	begun := s.Now()
 	v = Verification{Tenant: tenant.From(ctx), ID: uuid.Must(uuid.NewV7()), At: begun}
@@ -53,7 +54,7 @@ func (s *Service) recompute(ctx context.Context, v *Verification) error {
 	if err != nil {
 		return err
 	}
-	v.Accounts, v.Entries, v.Transfers, v.Differences = books.Accounts, books.Entries, books.Transfers, books.Differences
+	v.Accounts, v.Entries, v.Transfers, v.Days, v.Differences = books.Accounts, books.Entries, books.Transfers, books.Days, books.Differences
 	for _, check := range []func(context.Context) ([]ledger.Difference, error){
 		s.Payments.Verify, s.Vouchers.Verify, s.Settlement.Verify,
 	} {
