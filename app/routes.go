@@ -207,7 +207,7 @@ func (a *App) citizenPages(signIn *sessions.Pages) {
 	a.page(citizen, web.Pay, get, "/my/pay/{tenant}/{merchant}/confirm", paying.Confirm)
 	a.page(citizen, web.Pay, post, "/my/pay/{tenant}/{merchant}", paying.Pay)
 	a.page(citizen, web.Read, get, "/my/payments/{tenant}/{id}", paying.Receipt)
-	a.page(citizen, web.Read, get, "/my/payments/{tenant}/{id}/receipt.json", payments.NewReceiptPages(a.receipts()).Download)
+	a.page(citizen, web.Read, get, "/my/payments/{tenant}/{id}/receipt.signed", payments.NewReceiptPages(a.receipts()).Download)
 	a.page(citizen, web.Pay, get, "/my/payments/{tenant}/{id}/cancel", paying.CancelForm)
 	a.page(citizen, web.Pay, post, "/my/payments/{tenant}/{id}/cancel", paying.Cancel)
 	a.page(citizen, web.Read, get, "/my/history", paying.History)

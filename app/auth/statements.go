@@ -163,20 +163,21 @@ func CheckStatement(kind, signed string, keys []byte) (statement []byte, kid str
 		return nil, "", ErrKeys
 	}
 	kid = jws.Signatures[0].Protected.KeyID
-	for _, key := range set.Key(kid) {
-		public, isEd25519 := key.Key.(ed25519.PublicKey)
-		if !isEd25519 {
-			return nil, kid, ErrKeys
-		}
-		if thumbprint, err := kidOf(public); err != nil || thumbprint != kid {
-			return nil, kid, ErrKeys // an id that another key could take says nothing
-		}
-		if statement, err = jws.Verify(public); err != nil {
-			return nil, kid, ErrSignature
-		}
-		return statement, kid, nil
+	found := set.Key(kid)
+	if len(found) == 0 {
+		return nil, kid, ErrStatementKey
 	}
-	return nil, kid, ErrStatementKey
+	public, isEd25519 := found[0].Key.(ed25519.PublicKey)
+	if !isEd25519 {
+		return nil, kid, ErrKeys
+	}
+	if thumbprint, err := kidOf(public); err != nil || thumbprint != kid {
+		return nil, kid, ErrKeys // a name that another key could take says nothing
+	}
+	if statement, err = jws.Verify(public); err != nil {
+		return nil, kid, ErrSignature
+	}
+	return statement, kid, nil
 }
 
 // kidOf names a key by its thumbprint (RFC 7638).

@@ -14,7 +14,7 @@ type ReceiptPages struct{ receipts *Receipts }
 // NewReceiptPages hands out r.
 func NewReceiptPages(r *Receipts) *ReceiptPages { return &ReceiptPages{r} }
 
-// Download is the signed receipt as a file: GET /my/payments/{tenant}/{id}/receipt.json.
+// Download is the signed receipt as a file: GET /my/payments/{tenant}/{id}/receipt.signed.
 func (p *ReceiptPages) Download(c echo.Context) error {
 	id, err := uuid.Parse(c.Param("id"))
 	if err != nil {

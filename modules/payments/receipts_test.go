@@ -1,6 +1,7 @@
 package payments_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -221,7 +222,9 @@ func TestCheckReceiptFieldByField(t *testing.T) {
 func change(t *testing.T, text []byte, path []string) []byte {
 	t.Helper()
 	var whole map[string]any
-	if err := json.Unmarshal(text, &whole); err != nil {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	if err := decoder.Decode(&whole); err != nil {
 		t.Fatal(err)
 	}
 	var at any = whole
@@ -234,8 +237,12 @@ func change(t *testing.T, text []byte, path []string) []byte {
 	}
 	alter := func(v any) any {
 		switch v := v.(type) {
-		case float64:
-			return v + 1
+		case json.Number:
+			n, err := v.Int64()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n + 1
 		case string:
 			if moment, err := time.Parse(time.RFC3339, v); err == nil {
 				return moment.Add(time.Second)
