@@ -5,6 +5,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
@@ -328,7 +329,8 @@ func Gone(err error) bool {
 			pg.Code == "25006" || pg.Code == "40001" || pg.Code == "40P01"
 	case errors.As(err, &connect), errors.As(err, &network):
 		return true
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, sql.ErrConnDone), errors.Is(err, io.EOF),
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone),
+		errors.Is(err, sql.ErrTxDone), errors.Is(err, io.EOF), // a transaction that the loss of its connection ended
 		errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.Is(err, pgx.ErrTxClosed):
 		return true
 	}

@@ -66,3 +66,33 @@ func TestGoneIsUnavailable(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A connection that is lost in the middle of a transaction is not our fault,
+// whatever is asked of it afterwards.
+func TestATransactionWithoutConnectionIsUnavailable(t *testing.T) {
+	t.Parallel()
+	k, ctx := testkit.Open(t)
+	owner, err := db.Open(ctx, db.Options{URL: testkit.URL(t), Role: "postgres", MaxConnections: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = owner.Close() }()
+	for later := range 3 {
+		err := k.DB.Tx(ctx, func(ctx context.Context) (err error) {
+			var pid int
+			if err := k.DB.In(ctx).Raw(`SELECT pg_backend_pid()`).Scan(&pid).Error; err != nil {
+				return err
+			}
+			if _, err := owner.Pgx().Exec(ctx, `SELECT pg_terminate_backend($1, 10000)`, pid); err != nil {
+				return err
+			}
+			for range later {
+				err = k.DB.In(ctx).Exec(`SELECT 1`).Error
+			}
+			return err
+		})
+		if !errors.Is(err, fault.ErrUnavailable) {
+			t.Errorf("after %d statements more: %v", later, err)
+		}
+	}
+}

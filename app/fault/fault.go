@@ -62,6 +62,7 @@ const (
 	Unknown     Reason = "unknown"
 	WrongStep   Reason = "wrong-step"
 	Mismatch    Reason = "mismatch"
+	Repeated    Reason = "repeated"
 )
 
 // Faults of no module.

@@ -125,6 +125,7 @@ func NewRouter(e *echo.Echo, gate Gate, words i18n.Words, version string) *Route
 	config.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", names.name)
 	r := &Router{names: names, Echo: e, Gate: gate, Words: words}
 	humaErrors.Do(func() { // huma keeps these for the whole process
+		huma.ValidateStrictCasing = true // else "amount" could stand beside an "Amount" that wins
 		huma.NewErrorWithContext = r.humaError
 		huma.NewError = func(status int, msg string, errs ...error) huma.StatusError {
 			return r.humaError(nil, status, msg, errs...)
@@ -132,15 +133,6 @@ func NewRouter(e *echo.Echo, gate Gate, words i18n.Words, version string) *Route
 	})
 	r.API = humaecho.NewWithGroup(e, e.Group(APIPrefix, jsonOnly), config)
 	return r
-}
-
-// strictJSON refuses what encoding/json would let pass: text that is not UTF-8
-// and NUL characters, which PostgreSQL cannot hold.
-func strictJSON(data []byte, v any) error {
-	if reason := badText(data); reason != "" {
-		return errors.New(reason)
-	}
-	return json.Unmarshal(data, v)
 }
 
 // jsonOnly refuses, before anything is read, a body that is not JSON or too long.
@@ -346,6 +338,9 @@ func explain(d *huma.ErrorDetail) (field string, reason fault.Reason, limit stri
 		field = strings.TrimPrefix(field, prefix)
 	}
 	m := d.Message
+	if name, twice := strings.CutPrefix(m, repeatedProperty); twice {
+		return clip(name, 64), fault.Repeated, ""
+	}
 	switch {
 	case strings.Contains(m, "required"):
 		if found := property.FindStringSubmatch(m); found != nil {

@@ -28,8 +28,8 @@ func parsePlace(text string) (*Place, error) {
 
 func millionths(text string) (int64, bool) {
 	const places = 6
-	negative := strings.HasPrefix(text, "-")
-	whole, part, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(text), "-"), ".")
+	text, negative := strings.CutPrefix(strings.TrimSpace(text), "-")
+	whole, part, _ := strings.Cut(text, ".")
 	if len(whole) > 3 || whole == "" || strings.Trim(whole+part, "0123456789") != "" {
 		return 0, false
 	}
