@@ -20,13 +20,17 @@ RACES_OF_THE_WHOLE := 'Story|Idempot|Outage|DatabaseGone|Session|Linear'
 # only make them slow, and the same code is under it in the other packages.
 BROWSER_TESTS := ./app/browsertest/...
 
+# How much make crash breaks; the same tests, asked for less, are part of make test.
+CRASHES ?= -server-kills 30 -postgres-kills 10 -backend-kills 5 -cuts 6 -hangs 8 -slows 6 -full-disk -fsync -between 150
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint fmt-check vet unit-test browser-test postgres machine clean
+.PHONY: help demo test crash build lint fmt-check vet unit-test browser-test postgres machine clean
 
 help: ## say what can be made (this)
 	@echo "make demo    build jangteo and run it here with people, shops and a month of history; Ctrl-C ends it"
 	@echo "             ARGS=\"--addr 127.0.0.1:8080 --data DIR --citizens N --months M --reset\" changes what it does"
 	@echo "make test    check and test everything"
+	@echo "make crash   kill servers and PostgreSQL under load, cut their line, fill the disk (as root); some 10 minutes"
 	@echo
 	@echo "make build   bin/jangteo alone (bin/jangteo --help says what it does)"
 	@echo "make lint    gofmt, go vet and golangci-lint alone"
@@ -65,10 +69,13 @@ vet:
 
 unit-test: bin/testdb
 	@echo go test -race
-	@bin/testdb go test -race -timeout 15m $$(go list ./... | grep -Ev '/app$$|/app/browsertest$$|/app/cli$$')
+	@bin/testdb go test -race -timeout 15m $$(go list ./... | grep -Ev '/app$$|/app/browsertest$$|/app/cli$$|/app/crashtest$$')
 	@bin/testdb go test -race -timeout 15m -run $(RACES_OF_THE_WHOLE) ./app
 	@echo go test of the whole program
-	@bin/testdb go test -timeout 15m ./app ./app/cli
+	@bin/testdb go test -timeout 15m ./app ./app/cli ./app/crashtest
+
+crash: postgres
+	@go test -v -count=1 -timeout 60m ./app/crashtest -args $(CRASHES)
 
 browser-test: bin/testdb
 	@echo browser tests
