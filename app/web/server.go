@@ -245,7 +245,7 @@ func answerError(c echo.Context, pages *Pages, err error) {
 	if p.Status >= http.StatusInternalServerError {
 		LogFailure(c, err)
 	}
-	if IsAPI(c.Request().URL.Path) {
+	if IsAPI(c.Request().URL.Path) || c.Request().Header.Get(echo.HeaderAccept) == echo.MIMEApplicationJSON { // a page's own script
 		_ = p.write(c)
 		return
 	}

@@ -229,6 +229,9 @@ func (p *Pages) Resume(c echo.Context) error {
 		return err
 	}
 	p.setTokens(c, t)
+	if t.AfterReset {
+		web.Flash(c, "info", "sessions.reset.line")
+	}
 	return c.JSON(http.StatusOK, renewalReply{t.AccessExpires})
 }
 

@@ -40,6 +40,7 @@ type signInView struct {
 	Form     *web.Form
 	Told     *told
 	GoingOn  bool // the page's script proves the device's key at once
+	Explain  bool // it asks, with the device's key, which device signed this one out
 	NextPath string
 }
 
@@ -72,6 +73,7 @@ func (p *Pages) SignIn(c echo.Context) error {
 	}
 	if _, err := uuid.Parse(p.cookie(c, deviceCookie)); err == nil && p.cookie(c, refreshCookie) != "" {
 		view.GoingOn = ended == nil || resumable(ended)
+		view.Explain = errors.Is(ended, ErrSuperseded) || errors.Is(ended, ErrRevoked)
 	}
 	return p.showSignIn(c, view)
 }
@@ -90,7 +92,7 @@ func (p *Pages) kind(ended error) string {
 
 func resumable(ended error) bool {
 	f, ok := fault.Of(ended)
-	return ok && graph[State(f.Code)].resumable
+	return ok && (graph[State(f.Code)].resumable || f.Code == ErrRecordMissing.Code)
 }
 
 // Start sends the code: POST /sign-in.
@@ -284,6 +286,7 @@ func (p *Pages) Bind(c echo.Context) error {
 	in := DeviceInput{
 		PublicKey: []byte(form.Optional("device_public_key", keyBytesMax)),
 		Name:      form.Optional("device_name", nameMax), Platform: form.Optional("device_platform", platformMax),
+		Proof: ProofUse{Proof: form.Optional("device_proof", proofBytesMax)},
 	}
 	err = form.Err()
 	if err == nil && len(in.PublicKey) == 0 {
@@ -301,6 +304,11 @@ func (p *Pages) Bind(c echo.Context) error {
 	}
 	p.setCookie(c, flowCookie, "", 0)
 	p.setTokens(c, t)
+	for _, ended := range t.Ended {
+		if ended.State == Superseded {
+			web.Flash(c, "info", "sessions.device.ended-other")
+		}
+	}
 	return web.Redirect(c, web.LocalPath(f.Next, home))
 }
 

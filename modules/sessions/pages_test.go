@@ -37,6 +37,12 @@ type site struct {
 func openSite(t *testing.T) site {
 	t.Helper()
 	h, _ := open(t)
+	return siteOf(t, h)
+}
+
+// siteOf serves a house; twice is two servers of one database.
+func siteOf(t *testing.T, h house) site {
+	t.Helper()
 	words, err := i18n.Load()
 	if err != nil {
 		t.Fatal(err)

@@ -40,7 +40,7 @@ type proofClaims struct {
 	Token  string      `json:"ath"`
 }
 
-// at is when the proof says that it was made; 0 if it does not.
+// at is when the proof says that it was made; long ago if it does not.
 func (c proofClaims) at() time.Time {
 	whole, _, _ := strings.Cut(string(c.At), ".")
 	seconds, err := strconv.ParseInt(whole, 10, 64)

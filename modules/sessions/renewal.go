@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -382,6 +383,7 @@ func (s *Service) resume(ctx context.Context, in ResumeInput) (t Tokens, went re
 	if err := s.record(ctx, eventResumed, t.Session); err != nil {
 		return t, went, nil, err
 	}
+	t.AfterReset = went.reset != uuid.Nil
 	t, err = s.issue(ctx, t, s.rootToken(t.Session.ID))
 	return t, went, nil, err
 }
@@ -435,7 +437,31 @@ func (s *Service) details(ctx context.Context, ended Session) (refused, err erro
 	if found {
 		f = f.With("by_device", d.Name)
 	}
+	if err != nil || ended.SupersededBy == nil {
+		return f, err
+	}
+	login, found, err := s.store.session(ctx, *ended.SupersededBy)
+	if found {
+		f = f.With("near", near(login.Address)).With("method", string(login.Method))
+	}
 	return f, err
+}
+
+// near is roughly where an address belongs: the network, not the line.
+func near(address string) string {
+	at, err := netip.ParseAddr(address)
+	if err != nil {
+		return ""
+	}
+	bits := 48
+	if at = at.Unmap(); at.Is4() {
+		bits = 16
+	}
+	prefix, err := at.Prefix(bits)
+	if err != nil {
+		return ""
+	}
+	return prefix.String()
 }
 
 // EndingOf tells the bearer of a refresh token whether its session ended and

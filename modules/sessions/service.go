@@ -84,6 +84,7 @@ type Tokens struct {
 	Session       Session
 	Device        Device
 	Ended         []Session // what this login ended
+	AfterReset    bool      // the device went on after a reset
 }
 
 // SignIn logs a citizen in by an identity token, which it uses up, on a device

@@ -114,6 +114,7 @@ func (h house) identityToken(t *testing.T, phone string) string {
 type phone struct {
 	sessions.DeviceInput
 	sign func(text string) string
+	asn1 func(text string) string // the same in DER
 }
 
 func newPhone(t *testing.T, name string) phone {
@@ -129,6 +130,13 @@ func newPhone(t *testing.T, name string) phone {
 			t.Fatal(err)
 		}
 		return encode(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32)))
+	}, func(text string) string {
+		sum := sha256.Sum256([]byte(text))
+		raw, err := ecdsa.SignASN1(rand.Reader, key, sum[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return encode(raw)
 	}}
 }
 
@@ -569,7 +577,7 @@ func TestResuming(t *testing.T) {
 		public, private, _ := ed25519.GenerateKey(rand.Reader)
 		ed := phone{sessions.DeviceInput{PublicKey: jwk(t, public), Name: "ed", Platform: "iOS"}, func(text string) string {
 			return encode(ed25519.Sign(private, []byte(text)))
-		}}
+		}, nil}
 		begun := h.begin(t, citizen, ed)
 		if _, err := h.resume(t, begun.Device.ID, ed); err != nil {
 			t.Fatal(err)

@@ -187,7 +187,7 @@ func (s store) events(ctx context.Context, citizen, before uuid.UUID, limit int)
 
 // useProof uses a proof up; false if it was used before.
 func (s store) useProof(ctx context.Context, hash []byte, at time.Time) (fresh bool, err error) {
-	tx := s.db.In(ctx).Exec(`INSERT INTO sessions.proofs (hash, seen_at) VALUES (?, ?) ON CONFLICT DO NOTHING`, hash, at)
+	tx := s.db.In(ctx).Exec(`INSERT INTO sessions.proofs (seen_at, hash) VALUES (?, ?) ON CONFLICT DO NOTHING`, at, hash)
 	return tx.RowsAffected == 1, tx.Error
 }
 

@@ -64,6 +64,27 @@ export async function sign(challenge) {
   return base64url(signature);
 }
 
+let skew = 0; // ms by which the server's clock is ahead, where this one is clearly wrong
+
+// trueTime takes the server's word for what time it is.
+export function trueTime(told) {
+  const ahead = Date.parse(told) - Date.now();
+  if (Math.abs(ahead) > 30_000) skew = ahead;
+}
+
+// proof says that this browser holds the device's key, for one request to this
+// server (DPoP, RFC 9449). Without a key it is empty.
+export async function proof(method, path) {
+  const pair = await load();
+  if (!pair) return "";
+  const text = (value) => base64url(new TextEncoder().encode(JSON.stringify(value)));
+  const signed = [
+    text({ typ: "dpop+jwt", alg: "ES256", jwk: await publicJWK() }),
+    text({ jti: base64url(crypto.getRandomValues(new Uint8Array(16))), htm: method, htu: location.origin + path, iat: Math.floor((Date.now() + skew) / 1000) }),
+  ].join(".");
+  return `${signed}.${await sign(signed)}`;
+}
+
 // deviceName is what the person will recognise, for example "Chrome · Android".
 export function deviceName() {
   const agent = navigator.userAgent;
@@ -80,6 +101,7 @@ export function platform() {
 
 for (const form of document.querySelectorAll("form[data-device-key]")) {
   const field = (name) => form.querySelector(`input[name="${name}"]`);
+  if (form.dataset.now) trueTime(form.dataset.now);
   let ready = false;
   form.addEventListener("submit", async (event) => {
     if (ready) return;
@@ -88,6 +110,7 @@ for (const form of document.querySelectorAll("form[data-device-key]")) {
     event.stopPropagation();
     try {
       field("device_public_key").value = JSON.stringify(await publicJWK());
+      if (field("device_proof")) field("device_proof").value = await proof("POST", new URL(form.action).pathname);
     } catch {
       // A browser without key store: the server says what that means.
     }
