@@ -194,7 +194,7 @@ func (a *App) build(ctx context.Context, box *crypt.Box) (err error) {
 	a.Sessions = sessions.New(a.DB, a.Citizens, a.Tokens, box, a.Outbox, sessions.Config{
 		SeveralDevices: !cfg.Sessions.OneDevice, ResumesPerSecond: cfg.Sessions.ResumesPerSecond, PublicURL: cfg.Server.PublicURL,
 	}, now, log)
-	a.Incidents = incidents.New(a.DB, a.Sessions, a.Tenants, a.Audit, now)
+	a.Incidents = incidents.New(a.DB, a.Sessions, a.Tenants, a.Audit, a.Approvals, now)
 	a.Staff = staff.New(a.DB, a.Tenants, a.Audit, a.web, passwords, now)
 	bank := banking.NewOpenBanking(banking.OpenBankingConfig{
 		URL: cfg.Bank.URL, ClientID: cfg.Bank.ClientID, ClientSecret: cfg.Bank.ClientSecret, ClientName: "jangteo", Timeout: cfg.Bank.Timeout,

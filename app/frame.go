@@ -36,6 +36,8 @@ var faces = []struct {
 	}},
 	{"/operations", "/operations/approvals", "/operations/sign-out", []web.NavItem{
 		{Key: "nav.operations.approvals", URL: "/operations/approvals", Icon: "check"},
+		{Key: "nav.operations.incidents", URL: "/operations/incidents", Icon: "flag"},
+		{Key: "nav.operations.cases", URL: "/operations/cases", Icon: "shield"},
 	}},
 	{"/office", "/office", "/office/sign-out", nil}, // reports.Nav knows who may open what
 }

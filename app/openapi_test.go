@@ -7,9 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"jangteo/app/tenant"
 	"jangteo/app/web"
-	"jangteo/modules/incidents"
 )
 
 // TestOpenAPI holds that the document describes every route and that what is
@@ -51,13 +49,7 @@ func TestOpenAPI(t *testing.T) {
 	s.holds("post", "/tenants/{tenant}/payments/{id}/cancellations", c.do("POST", "/tenants/11560/payments/"+paid.id("id")+"/cancellations", map[string]any{"amount": 100}, "Idempotency-Key", newID()).want(201))
 	s.holds("post", "/tenants/{tenant}/payments", c.pay(home, 900_000, newID()))
 	owner := h.clerk(t, "owner11560")
-	trouble, err := h.app.Incidents.Open(t.Context(), incidents.Input{
-		State: incidents.Identified, Parts: []string{"sign-in"}, Tenants: []tenant.ID{home}, Published: true,
-		Words: incidents.Words{TitleKo: "로그인 초기화", TextKo: "시스템을 복구하고 있어요.", TitleEn: "Sign-ins reset", TextEn: "We are recovering our system."},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	trouble := h.incident(t)
 	for path := range maps.Keys(paths) {
 		operation, _ := paths[path].(map[string]any)["get"].(map[string]any)
 		if operation == nil {

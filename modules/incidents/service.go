@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"jangteo/app/approvals"
 	"jangteo/app/audit"
 	"jangteo/app/auth"
 	"jangteo/app/clock"
@@ -28,12 +29,15 @@ type Service struct {
 	sessions *sessions.Service
 	tenants  *tenants.Service
 	audit    *audit.Log
+	resets   *approvals.Kind[ResetWish]
 	now      clock.Now
 }
 
 // New keeps incidents in d.
-func New(d *db.DB, s *sessions.Service, t *tenants.Service, a *audit.Log, now clock.Now) *Service {
-	return &Service{db: d, store: store{d}, sessions: s, tenants: t, audit: a, now: now}
+func New(d *db.DB, s *sessions.Service, t *tenants.Service, a *audit.Log, four *approvals.Approvals, now clock.Now) *Service {
+	made := &Service{db: d, store: store{d}, sessions: s, tenants: t, audit: a, now: now}
+	made.register(four)
+	return made
 }
 
 // Open records an incident, by the member of staff in ctx.

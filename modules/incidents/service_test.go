@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"jangteo/app/approvals"
 	"jangteo/app/audit"
 	"jangteo/app/auth"
 	"jangteo/app/fault"
@@ -33,6 +34,8 @@ type house struct {
 	*incidents.Service
 	sessions *sessions.Service
 	citizens *citizens.Service
+
+	approvals *approvals.Approvals
 }
 
 func open(t *testing.T) (house, context.Context) {
@@ -49,7 +52,8 @@ func open(t *testing.T) (house, context.Context) {
 	if err := errors.Join(places.Seed(ctx), h.sessions.Poll(ctx)); err != nil {
 		t.Fatal(err)
 	}
-	h.Service = incidents.New(k.DB, h.sessions, places, k.Audit, k.Clock.Now)
+	h.approvals = approvals.New(k.DB, k.Audit, k.Clock.Now, k.Log)
+	h.Service = incidents.New(k.DB, h.sessions, places, k.Audit, h.approvals, k.Clock.Now)
 	return h, person(ctx, "서은호")
 }
 

@@ -82,6 +82,23 @@ func (c *Scope) validate(now time.Time) error {
 	return wrong.OrNil()
 }
 
+// Text is the scope's value as people read it; empty for all.
+func (c Scope) Text() string {
+	switch {
+	case c.Tenant != nil:
+		return c.Tenant.String()
+	case c.Version != nil:
+		return *c.Platform + " " + *c.Version
+	case c.Platform != nil:
+		return *c.Platform
+	case c.IssuedBefore != nil:
+		return c.IssuedBefore.UTC().Format(time.RFC3339)
+	case c.SigningKey != nil:
+		return *c.SigningKey
+	}
+	return ""
+}
+
 // ResetState is where an order is.
 type ResetState string
 
@@ -179,21 +196,40 @@ type ResetInput struct {
 	Reason   string // 5 to 500 characters
 }
 
-// OrderReset keeps the order of the member of staff in ctx. Nothing ends before
-// another person has approved it.
-func (s *Service) OrderReset(ctx context.Context, in ResetInput) (r ResetOrder, err error) {
+// CheckReset names every field that cannot be taken, and drops those that do
+// not belong to the scope.
+func (s *Service) CheckReset(in *ResetInput) error {
+	if err := in.Scope.validate(s.now()); err != nil {
+		return err
+	}
 	in.Reason = strings.TrimSpace(in.Reason)
 	switch n := utf8.RuneCountInString(in.Reason); {
 	case n < reasonMin:
-		return r, fault.On("reason", fault.TooShort).Limit(reasonMin)
+		return fault.On("reason", fault.TooShort).Limit(reasonMin)
 	case n > reasonMax:
-		return r, fault.On("reason", fault.TooLong).Limit(reasonMax)
+		return fault.On("reason", fault.TooLong).Limit(reasonMax)
+	}
+	return nil
+}
+
+// SigningKeys lists the keys of access tokens that still count.
+func (s *Service) SigningKeys(ctx context.Context) ([]auth.Key, error) { return s.tokens.Keys(ctx) }
+
+// MinutesToResume is how long so many devices need to come back to one server.
+func (s *Service) MinutesToResume(count int) int {
+	return (count + 60*s.cfg.ResumesPerSecond - 1) / (60 * s.cfg.ResumesPerSecond)
+}
+
+// OrderReset keeps the order of the member of staff in ctx. Nothing ends before
+// another person has approved it.
+func (s *Service) OrderReset(ctx context.Context, in ResetInput) (r ResetOrder, err error) {
+	if err := s.CheckReset(&in); err != nil {
+		return r, err
 	}
 	sessions, err := s.PreviewReset(ctx, in.Scope)
 	if err != nil {
 		return r, err
 	}
-	_ = in.Scope.validate(s.now()) // it was valid: this drops what does not belong to it
 	who := auth.From(ctx)
 	r = ResetOrder{
 		ID: uuid.Must(uuid.NewV7()), IncidentID: in.Incident, Scope: in.Scope, AtOnce: in.AtOnce || in.Scope.Kind == ScopeSigningKey, Reason: in.Reason,
