@@ -4,11 +4,17 @@ import (
 	"context"
 
 	"jangteo/modules/payments"
+	"jangteo/modules/sessions"
 )
 
 // receipts signs them in the name of this service.
 func (a *App) receipts() *payments.Receipts {
 	return payments.NewReceipts(a.Payments, a.Signer, a.Config.Server.PublicURL)
+}
+
+// statements signs access records in the name of this service.
+func (a *App) statements() *sessions.Statements {
+	return sessions.NewStatements(a.Sessions, a.Signer, a.Config.Server.PublicURL)
 }
 
 // keysReply is a JSON Web Key Set (RFC 7517).

@@ -1,6 +1,7 @@
 package incidents
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/google/uuid"
@@ -63,8 +64,8 @@ func (s *Service) facts(ctx context.Context, w ResetWish) ([]approvals.Fact, err
 	}
 	return []approvals.Fact{
 		{Key: "incidents.fact.incident", Value: w.Number},
-		{Key: "incidents.fact.scope." + string(w.Scope.Kind), Value: w.Scope.Text()},
-		{Key: pace, Value: ""},
+		{Key: "incidents.fact.scope." + string(w.Scope.Kind), Value: cmp.Or(w.Scope.Text(), "✓")},
+		{Key: pace, Value: "✓"},
 		{Key: "incidents.fact.sessions", Value: w.Sessions},
 		{Key: "incidents.fact.sessions-now", Value: now},
 	}, err
