@@ -138,7 +138,7 @@ func (w *World) enlist(ctx context.Context, a *app.App, owner *pgx.Conn, ids []t
 			return err
 		}
 		for _, r := range found {
-			token, _, err := a.Tokens.Mint(auth.Claims{Citizen: r.CitizenID, Session: uuid.Must(uuid.NewV7()), Device: uuid.Must(uuid.NewV7())})
+			token, _, err := a.Tokens.Mint(auth.Claims{Citizen: r.CitizenID, Session: uuid.Must(uuid.NewV7()), Device: uuid.Must(uuid.NewV7()), Epoch: 1})
 			if err != nil {
 				return err
 			}
