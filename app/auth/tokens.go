@@ -40,6 +40,8 @@ const KeyAhead = keyAhead
 // It says nothing about a session.
 var ErrToken = errors.New("auth: the access token cannot be accepted")
 
+var errNoKey = errors.New("no such key")
+
 // WithdrawnError tells that the key of a token is believed no longer, and under
 // which incident; whether the token was made by us cannot be known any more.
 type WithdrawnError struct {
@@ -96,6 +98,7 @@ type Tokens struct {
 	mu          sync.RWMutex
 	keys        map[string]signingKey
 	signer      string // kid of the key that signs
+	learnedAt   time.Time
 	young, aged map[[32]byte]Claims
 }
 
@@ -330,6 +333,9 @@ func (t *Tokens) Verify(token string) (Claims, error) {
 		return c, nil
 	}
 	c, err := t.parse(token)
+	if errors.Is(err, errNoKey) && t.learn() {
+		c, err = t.parse(token)
+	}
 	if err != nil {
 		return Claims{}, fmt.Errorf("%w: %w", ErrToken, err)
 	}
@@ -340,6 +346,25 @@ func (t *Tokens) Verify(token string) (Claims, error) {
 	}
 	t.young[hash] = c
 	return c, nil
+}
+
+// learn reads the keys for a token of one that this server does not know: it
+// may be newer than what was read. At most once a second, whatever is sent.
+func (t *Tokens) learn() (read bool) {
+	const wait = 500 * time.Millisecond
+	t.mu.Lock()
+	now := t.now()
+	lately := now.Sub(t.learnedAt) < time.Second
+	if !lately {
+		t.learnedAt = now
+	}
+	t.mu.Unlock()
+	if lately {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), wait)
+	defer cancel()
+	return t.Reload(ctx) == nil
 }
 
 func (t *Tokens) parse(token string) (Claims, error) {
@@ -377,7 +402,7 @@ func (t *Tokens) keyFor(j *jwt.Token) (any, error) {
 		return nil, key.withdrawn
 	}
 	if !ok || !key.retired.IsZero() && !t.now().Before(key.retired) {
-		return nil, errors.New("no such key")
+		return nil, errNoKey
 	}
 	return key.public, nil
 }

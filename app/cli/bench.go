@@ -62,6 +62,7 @@ after, and the result is a ratio to its best rate. Machines are noisy: believe r
 			return runBench(cmd.Context(), cmd.OutOrStdout(), cfg, o, scenarios)
 		},
 	}
+	cmd.AddCommand(benchResetCommand())
 	f := cmd.Flags()
 	f.IntVar(&o.callers, "callers", 64, "callers that wait for an answer at a time")
 	f.IntVar(&o.seconds, "seconds", 10, "how long each scenario is measured")

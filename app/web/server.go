@@ -223,6 +223,9 @@ func LogFailure(c echo.Context, err error) {
 	if errors.Is(err, context.Canceled) {
 		return // the caller went away
 	}
+	if f, ok := fault.Of(err); ok && f.Kind == fault.Unavailable && f.Cause == nil {
+		return // a caller who was asked to come back
+	}
 	log.ErrorContext(c.Request().Context(), "request failed", "error", err.Error(), "request_id", RequestID(c),
 		"method", c.Request().Method, "route", c.Path())
 }

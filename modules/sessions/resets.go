@@ -145,7 +145,7 @@ func (r ResetOrder) SuccessPerCent() int {
 }
 
 const (
-	batchMost       = 5000
+	batchMost       = 1000             // locks are held no longer than a device can wait
 	trialMost       = 1000             // ended before it is known whether devices come back
 	trialLeast      = 20               // outcomes that tell
 	trialWait       = 30 * time.Second // for them

@@ -65,8 +65,10 @@ func open(t *testing.T) (house, context.Context) {
 }
 
 // server is another server on the same database.
-func (h house) server() *sessions.Service {
-	return sessions.New(h.DB, h.citizens, h.tokens, h.Box, h.Outbox, sessions.Config{}, h.Clock.Now, h.Log)
+func (h house) server() *sessions.Service { return h.serverWith(sessions.Config{}) }
+
+func (h house) serverWith(c sessions.Config) *sessions.Service {
+	return sessions.New(h.DB, h.citizens, h.tokens, h.Box, h.Outbox, c, h.Clock.Now, h.Log)
 }
 
 func (h house) poll(t *testing.T) {
