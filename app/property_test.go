@@ -3,6 +3,7 @@ package app_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"slices"
 	"testing"
@@ -252,6 +253,17 @@ func (p *purse) agrees(r *rapid.T) {
 	}
 }
 
+// fewer asks rapid for less than its usual 100 histories, unless somebody said
+// how many: each step here is a step of the whole program.
+func fewer(t *testing.T) {
+	t.Helper()
+	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue {
+		if err := checks.Value.Set("40"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestModelOfAWallet: whatever somebody buys, pays, cancels and sends again, in
 // whatever order and through whichever server, their wallet and its lots are
 // what one number and the order of the lots say, and the municipality's fund,
@@ -280,6 +292,7 @@ func TestModelOfAWallet(t *testing.T) {
 	}
 	fund, budget := holds(house.Fund), holds(house.Subsidy)
 	books, serial, steps := &till{}, 0, 0
+	fewer(t)
 	rapid.Check(t, func(r *rapid.T) {
 		serial++
 		p := h.purse(r, servers, serial)

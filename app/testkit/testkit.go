@@ -7,6 +7,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -125,6 +126,9 @@ var shared = sync.OnceValues(func() (*databases, error) {
 func program() string {
 	wd, _ := os.Getwd()
 	name := strings.TrimSuffix(filepath.Base(os.Args[0]), ".test")
+	if fuzzing := flag.Lookup("test.fuzz"); fuzzing != nil && fuzzing.Value.String() != "" {
+		name += fmt.Sprint("_", os.Getpid()) // one of several processes
+	}
 	return strings.NewReplacer("-", "_", ".", "_").Replace(filepath.Base(filepath.Dir(wd)) + "_" + name)
 }
 
