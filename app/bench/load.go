@@ -49,6 +49,11 @@ type Result struct {
 	P99Ms       float64  `json:"p99_ms"`
 	ServerRSSMB float64  `json:"server_rss_mb"`
 
+	// Microseconds of processor time for each request.
+	ServerCPU    float64 `json:"server_cpu_us"`
+	PostgresCPU  float64 `json:"postgres_cpu_us"`
+	GeneratorCPU float64 `json:"generator_cpu_us"`
+
 	PgbenchTPCB   float64 `json:"pgbench_tpcb_rate,omitempty"`
 	PgbenchSimple float64 `json:"pgbench_simple_rate,omitempty"`
 	RatioTPCB     float64 `json:"ratio_tpcb,omitempty"`
@@ -58,8 +63,9 @@ type Result struct {
 }
 
 // Drive lets callers send one request after another for a time, each over a
-// connection of its own, and measures what they saw.
-func (w *World) Drive(ctx context.Context, addr string, scenario Scenario, callers int, length time.Duration) (Result, error) {
+// connection of its own, and measures what they saw. usage reads the processor
+// time used so far.
+func (w *World) Drive(ctx context.Context, addr string, usage func() CPU, scenario Scenario, callers int, length time.Duration) (Result, error) {
 	var (
 		together sync.WaitGroup
 		mu       sync.Mutex
@@ -69,6 +75,9 @@ func (w *World) Drive(ctx context.Context, addr string, scenario Scenario, calle
 	)
 	warm := length / 5
 	begin := time.Now().Add(warm)
+	var before CPU
+	warmed := time.AfterFunc(warm, func() { before = usage() })
+	defer warmed.Stop()
 	end := begin.Add(length)
 	for i := range callers {
 		c, err := dial(ctx, addr)
@@ -105,6 +114,7 @@ func (w *World) Drive(ctx context.Context, addr string, scenario Scenario, calle
 		})
 	}
 	together.Wait()
+	cpu := usage().minus(before)
 	r := Result{Scenario: scenario, Callers: callers, Seconds: length.Seconds(), Requests: len(took), Rate: float64(len(took)) / length.Seconds(), Errors: failed}
 	if first != nil {
 		r.FirstError = first.Error()
@@ -112,6 +122,8 @@ func (w *World) Drive(ctx context.Context, addr string, scenario Scenario, calle
 	if len(took) == 0 {
 		return r, errors.Join(errors.New("nothing was answered"), first)
 	}
+	each := func(d time.Duration) float64 { return float64(d.Microseconds()) / float64(len(took)) }
+	r.ServerCPU, r.PostgresCPU, r.GeneratorCPU = each(cpu.Server), each(cpu.Postgres), each(cpu.Generator)
 	slices.Sort(took)
 	r.P50Ms, r.P99Ms = ms(took[len(took)/2]), ms(took[len(took)*99/100])
 	return r, ctx.Err()

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"syscall"
@@ -33,7 +34,7 @@ const (
 
 type benchOptions struct {
 	callers, seconds, citizens, months int
-	compare                            string
+	compare, profile                   string
 	asJSON                             bool
 }
 
@@ -69,6 +70,7 @@ after, and the result is a ratio to its best rate. Machines are noisy: believe r
 	f.IntVar(&o.citizens, "citizens", 20_000, "wallets in the database")
 	f.IntVar(&o.months, "months", 1, "months of history, ten payments a month each")
 	f.StringVar(&o.compare, "compare", "", "pgbench: run it on the same server and print ratios")
+	f.StringVar(&o.profile, "profile", "", "write the server's CPU profile (for go tool pprof) to this file")
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON object a scenario, the last line being the last")
 	return cmd
 }
@@ -102,7 +104,7 @@ func runBench(ctx context.Context, out io.Writer, cfg config.Config, o benchOpti
 	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // PostgreSQL's own user must pass; its folder inside is private
 		return err
 	}
-	admin := cfg.Database.URL
+	admin, postmaster := cfg.Database.URL, 0
 	if admin == "" {
 		server, err := pg.Start(ctx, pg.Options{Dir: filepath.Join(dir, "postgres"), Durable: true, Settings: map[string]string{
 			"shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "15min",
@@ -113,13 +115,13 @@ func runBench(ctx context.Context, out io.Writer, cfg config.Config, o benchOpti
 		defer func() {
 			err = errors.Join(err, server.Stop(context.WithoutCancel(ctx)), pg.Remove(context.WithoutCancel(ctx), filepath.Join(dir, "postgres")))
 		}()
-		admin = server.URL("postgres")
+		admin, postmaster = server.URL("postgres"), server.PID()
 	}
 	world, err := fillBench(ctx, admin, cfg, o)
 	if err != nil {
 		return err
 	}
-	b := benchRun{out: out, o: o, admin: admin}
+	b := benchRun{out: out, o: o, admin: admin, postmaster: postmaster}
 	if o.compare != "" {
 		if err := b.yardstick(ctx); err != nil {
 			return err
@@ -158,6 +160,7 @@ type benchRun struct {
 	out          io.Writer
 	o            benchOptions
 	admin        string
+	postmaster   int // 0: PostgreSQL is not ours
 	tpcb, simple float64
 }
 
@@ -172,14 +175,15 @@ func (b *benchRun) yardstick(ctx context.Context) error {
 }
 
 func (b *benchRun) scenarios(ctx context.Context, world *bench.World, scenarios []bench.Scenario) error {
-	server, addr, err := startBenchServer(ctx, at(b.admin, benchDatabase))
+	server, addr, err := startBenchServer(ctx, at(b.admin, benchDatabase), b.o.profile)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = server.Process.Signal(syscall.SIGTERM); _ = server.Wait() }()
 	var results []bench.Result
 	for _, scenario := range scenarios {
-		r, err := world.Drive(ctx, addr, scenario, b.o.callers, time.Duration(b.o.seconds)*time.Second)
+		usage := func() bench.CPU { return bench.CPUOf(server.Process.Pid, b.postmaster) }
+		r, err := world.Drive(ctx, addr, usage, scenario, b.o.callers, time.Duration(b.o.seconds)*time.Second)
 		if err != nil {
 			return fmt.Errorf("%s: %w", scenario, err)
 		}
@@ -191,9 +195,11 @@ func (b *benchRun) scenarios(ctx context.Context, world *bench.World, scenarios 
 			return err
 		}
 	}
-	_, _ = fmt.Fprintf(b.out, "%-10s %7s %7s %9s %7s %9s %9s %8s\n", "scenario", "callers", "seconds", "rate/s", "errors", "p50 ms", "p99 ms", "RSS MB")
+	_, _ = fmt.Fprintf(b.out, "%-10s %7s %7s %9s %7s %9s %9s %8s   %s\n", "scenario", "callers", "seconds", "rate/s", "errors", "p50 ms", "p99 ms", "RSS MB",
+		"CPU µs a request: server, PostgreSQL, generator")
 	for i, r := range results {
-		_, _ = fmt.Fprintf(b.out, "%-10s %7d %7.0f %9.0f %7d %9.2f %9.2f %8.0f\n", r.Scenario, r.Callers, r.Seconds, r.Rate, r.Errors, r.P50Ms, r.P99Ms, r.ServerRSSMB)
+		_, _ = fmt.Fprintf(b.out, "%-10s %7d %7.0f %9.0f %7d %9.2f %9.2f %8.0f   %.0f, %.0f, %.0f\n", r.Scenario, r.Callers, r.Seconds, r.Rate, r.Errors, r.P50Ms, r.P99Ms, r.ServerRSSMB,
+			r.ServerCPU, r.PostgresCPU, r.GeneratorCPU)
 		if b.o.compare != "" {
 			r.PgbenchTPCB, r.PgbenchSimple, r.RatioTPCB, r.RatioSimple = b.tpcb, b.simple, r.Rate/b.tpcb, r.Rate/b.simple
 			_, _ = fmt.Fprintf(b.out, "           pgbench at its best: TPC-B-like %.0f/s, simple update %.0f/s; ratios %.2f and %.2f\n", b.tpcb, b.simple, r.RatioTPCB, r.RatioSimple)
@@ -214,12 +220,12 @@ func (b *benchRun) scenarios(ctx context.Context, world *bench.World, scenarios 
 }
 
 // startBenchServer runs this program again as the server that is measured.
-func startBenchServer(ctx context.Context, url string) (*exec.Cmd, string, error) {
+func startBenchServer(ctx context.Context, url, profile string) (*exec.Cmd, string, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, "", err
 	}
-	cmd := exec.CommandContext(ctx, self, "bench-server")
+	cmd := exec.CommandContext(ctx, self, "bench-server", "--profile", profile)
 	cmd.Env = append(os.Environ(), "JANGTEO_DATABASE_URL="+url, "JANGTEO_SECRETS_MASTER_KEY="+benchKey, "JANGTEO_BANK_INSTITUTION="+demoInstitution)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
@@ -240,9 +246,21 @@ func startBenchServer(ctx context.Context, url string) (*exec.Cmd, string, error
 // benchServerCommand is serve without its demand for production's settings: the
 // same server, on loopback.
 func benchServerCommand() *cobra.Command {
-	return &cobra.Command{
+	var profile string
+	cmd := &cobra.Command{
 		Use: "bench-server", Hidden: true, Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if profile != "" {
+				file, err := os.Create(profile)
+				if err != nil {
+					return err
+				}
+				defer func() { _ = file.Close() }()
+				if err := pprof.StartCPUProfile(file); err != nil {
+					return err
+				}
+				defer pprof.StopCPUProfile()
+			}
 			cfg, err := load(cmd)
 			if err != nil {
 				return err
@@ -255,6 +273,8 @@ func benchServerCommand() *cobra.Command {
 			return s.run(cmd.Context(), func(addr string) { _, _ = fmt.Fprintln(cmd.OutOrStdout(), benchServerAnswer+addr) })
 		},
 	}
+	cmd.Flags().StringVar(&profile, "profile", "", "write a CPU profile to this file")
+	return cmd
 }
 
 // residentMB is what a process holds in memory, by /proc; 0 where there is none.
