@@ -208,7 +208,7 @@ func (a *App) build(ctx context.Context, box *crypt.Box) (err error) {
 	a.Sessions.KnowMembers(a.Vouchers.Members)
 	a.Payments = payments.New(a.DB, a.keys, a.Outbox, a.Ledger, a.Merchants, a.Vouchers, now)
 	a.Settlement = settlement.New(a.DB, a.Ledger, a.Merchants, a.Banking, a.Outbox, a.Audit, a.Approvals, a.Live, a.terms, now, log)
-	a.Notifications = notifications.New(a.DB, a.Live, a.shopName, now)
+	a.Notifications = notifications.New(a.DB, a.Live, a.Merchants.Names, now)
 	a.Reports = reports.New(reports.Services{
 		DB: a.DB, Audit: a.Audit, Tenants: a.Tenants, Ledger: a.Ledger, Citizens: a.Citizens, Merchants: a.Merchants,
 		Vouchers: a.Vouchers, Payments: a.Payments, Settlement: a.Settlement, Now: now,
@@ -220,11 +220,6 @@ func (a *App) build(ctx context.Context, box *crypt.Box) (err error) {
 func (a *App) terms(ctx context.Context) (settlement.Terms, error) {
 	t, err := a.Tenants.Get(ctx, tenant.From(ctx))
 	return settlement.Terms{Days: t.SettlementDays, FundAccount: t.FundAccount}, err
-}
-
-func (a *App) shopName(ctx context.Context, merchant uuid.UUID) (string, error) {
-	names, err := a.Merchants.Names(ctx, []uuid.UUID{merchant})
-	return names[merchant], err
 }
 
 // holder is what banking asks of a citizen who links an account.

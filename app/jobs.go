@@ -13,23 +13,17 @@ import (
 	"jangteo/app/calendar"
 	"jangteo/app/tenant"
 	"jangteo/migrations"
+	"jangteo/modules/notifications"
 	"jangteo/modules/payments"
 	"jangteo/modules/sessions"
 	"jangteo/modules/settlement"
-	"jangteo/modules/vouchers"
 )
 
 // events says which event wakes which module.
 func (a *App) events() {
-	on := a.Outbox.On
-	on(vouchers.TopicPurchaseCompleted, a.Notifications.OnEvent)
-	on(vouchers.TopicPurchaseFailed, a.Notifications.OnEvent)
-	on(payments.TopicCaptured, a.Notifications.OnEvent)
-	on(payments.TopicCaptured, a.tills.Tell)
-	on(payments.TopicCancelled, a.Notifications.OnEvent)
-	on(payments.TopicCancelled, a.tills.Tell)
-	on(sessions.TopicEnded, a.Notifications.OnEvent)
-	on(sessions.TopicRecordMissing, a.Incidents.OnRecordMissing)
+	a.Outbox.On(a.Notifications.OnEvents, notifications.Topics...)
+	a.Outbox.On(a.tills.Tell, payments.TopicCaptured, payments.TopicCancelled)
+	a.Outbox.On(a.Incidents.OnRecordMissing, sessions.TopicRecordMissing)
 }
 
 // timed is work that a timer wakes, on one server at a time.

@@ -18,6 +18,7 @@ import (
 
 const (
 	channel     = "jangteo_live"
+	carriedMost = 7900
 	waitingMost = 32 // what a slow page may have waiting before it misses some
 )
 
@@ -42,18 +43,45 @@ func New(d *db.DB, log *slog.Logger) *Hub {
 	return &Hub{db: d, store: store{d}, log: log, topics: map[string]map[chan Message]struct{}{}}
 }
 
-// Publish tells every server when the transaction in ctx commits. Data must
-// stay small: PostgreSQL carries at most 8,000 bytes.
-func (h *Hub) Publish(ctx context.Context, topic, kind string, data any) error {
+// News makes a message.
+func News(topic, kind string, data any) (Message, error) {
 	raw, err := json.Marshal(data)
+	return Message{topic, kind, raw}, err
+}
+
+// Publish tells every server when the transaction in ctx commits.
+func (h *Hub) Publish(ctx context.Context, topic, kind string, data any) error {
+	m, err := News(topic, kind, data)
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(Message{topic, kind, raw})
-	if err != nil {
-		return err
+	return h.PublishAll(ctx, []Message{m})
+}
+
+// PublishAll does the same for many messages at the price of few: PostgreSQL
+// carries 8,000 bytes at a time. A message longer than that is refused.
+func (h *Hub) PublishAll(ctx context.Context, messages []Message) error {
+	var parcels []string
+	var parcel []byte
+	for _, m := range messages {
+		body, err := json.Marshal(m)
+		if err != nil {
+			return err
+		}
+		if len(parcel)+len(body)+len("[]") > carriedMost {
+			parcels, parcel = append(parcels, string(append(parcel, ']'))), nil
+		}
+		if parcel == nil {
+			parcel = append(parcel, '[')
+		} else {
+			parcel = append(parcel, ',')
+		}
+		parcel = append(parcel, body...)
 	}
-	return h.store.notify(ctx, channel, string(body))
+	if parcel == nil {
+		return nil
+	}
+	return h.store.notify(ctx, channel, append(parcels, string(append(parcel, ']'))))
 }
 
 // Subscribe returns the news on a topic until cancel is called.
@@ -103,8 +131,11 @@ func (h *Hub) listen(ctx context.Context, pool *pgxpool.Pool) error {
 		if err != nil {
 			return err
 		}
-		var m Message
-		if json.Unmarshal([]byte(note.Payload), &m) == nil {
+		var messages []Message
+		if err := json.Unmarshal([]byte(note.Payload), &messages); err != nil {
+			h.log.Error("news that nobody can read", "error", err)
+		}
+		for _, m := range messages {
 			h.deliver(m)
 		}
 	}

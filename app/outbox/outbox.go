@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"jangteo/app/clock"
@@ -38,26 +39,32 @@ func (e Event) Into(target any) error {
 	return nil
 }
 
-// Handler reacts to an event inside the transaction that takes it off the
-// outbox; what it does in the database happens exactly once. Its context
-// carries the event's tenant.
-type Handler func(ctx context.Context, e Event) error
+// Handler reacts to events of one tenant, in their order, inside the transaction
+// that takes them off the outbox; what it does in the database happens exactly
+// once. Its context carries the tenant.
+type Handler func(ctx context.Context, events []Event) error
+
+// listener is a handler and what it hears of.
+type listener struct {
+	handle Handler
+	topics []string
+}
 
 // Outbox holds who listens.
 type Outbox struct {
-	db       *db.DB
-	store    store
-	lane     *db.DB
-	now      clock.Now
-	log      *slog.Logger
-	handlers map[string][]Handler
-	poke     chan struct{}
+	db        *db.DB
+	store     store
+	lane      *db.DB
+	now       clock.Now
+	log       *slog.Logger
+	listeners []listener
+	poke      chan struct{}
 }
 
 // New keeps events in d; lane is the pool that may look across tenants to find
 // which have news.
 func New(d, lane *db.DB, now clock.Now, log *slog.Logger) *Outbox {
-	return &Outbox{db: d, lane: lane, store: store{d, lane}, now: now, log: log, handlers: map[string][]Handler{}, poke: make(chan struct{}, 1)}
+	return &Outbox{db: d, lane: lane, store: store{d, lane}, now: now, log: log, poke: make(chan struct{}, 1)}
 }
 
 // Put announces an event inside the caller's transaction, for the tenant in ctx
@@ -71,9 +78,9 @@ func (o *Outbox) Put(ctx context.Context, topic string, payload any) error {
 	return o.store.insert(ctx, topic, body, o.now())
 }
 
-// On registers a handler; app/jobs.go is the only caller.
-func (o *Outbox) On(topic string, handler Handler) {
-	o.handlers[topic] = append(o.handlers[topic], handler)
+// On registers a handler of some topics; app/jobs.go is the only caller.
+func (o *Outbox) On(handler Handler, topics ...string) {
+	o.listeners = append(o.listeners, listener{handler, topics})
 }
 
 // Poke wakes the relay early; a poll stands behind it.
@@ -84,19 +91,27 @@ func (o *Outbox) Poke() {
 	}
 }
 
-// Run relays until ctx ends. Several servers may run it at once.
+// gatherFor is how long a relay lets events gather before it looks again: one
+// look at many costs little more than one look at one.
+const gatherFor = 100 * time.Millisecond
+
+// Run relays until ctx ends. Several servers may run it at once. While there is
+// more than one look takes, it does not wait.
 func (o *Outbox) Run(ctx context.Context, poll time.Duration) {
 	timer := time.NewTicker(poll)
 	defer timer.Stop()
 	for {
-		for {
-			n, err := o.Relay(ctx)
-			if err != nil && ctx.Err() == nil {
-				o.log.Error("outbox relay", "error", err)
-			}
-			if n == 0 || err != nil || ctx.Err() != nil {
-				break
-			}
+		more, err := o.Relay(ctx)
+		if err != nil && ctx.Err() == nil {
+			o.log.Error("outbox relay", "error", err)
+		}
+		if more && err == nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(gatherFor):
 		}
 		select {
 		case <-ctx.Done():
@@ -107,20 +122,20 @@ func (o *Outbox) Run(ctx context.Context, poll time.Duration) {
 	}
 }
 
-// Relay handles what waits now, one batch a tenant, and returns how many events
-// were handled.
-func (o *Outbox) Relay(ctx context.Context) (handled int, err error) {
+// Relay handles what waits now, one batch a tenant, and reports whether more
+// was left than a batch holds.
+func (o *Outbox) Relay(ctx context.Context) (more bool, err error) {
 	tenants, err := o.store.tenants(ctx, o.now())
 	if err != nil {
-		return 0, err
+		return false, err
 	}
 	var failed error
 	for _, id := range tenants {
 		n, err := o.relay(tenant.With(ctx, id))
-		handled += n
+		more = more || n == batchMost
 		failed = errors.Join(failed, err)
 	}
-	return handled, failed
+	return more, failed
 }
 
 // relay takes one tenant's batch. When a handler fails, the batch is taken
@@ -133,12 +148,7 @@ func (o *Outbox) relay(ctx context.Context) (int, error) {
 			return err
 		}
 		n = len(events)
-		for _, e := range events {
-			if err := o.handle(ctx, e); err != nil {
-				return err
-			}
-		}
-		return nil
+		return o.handle(ctx, events)
 	})
 	if err == nil || db.Gone(err) || ctx.Err() != nil {
 		return n, err
@@ -157,7 +167,7 @@ func (o *Outbox) relayEach(ctx context.Context) (handled int, err error) {
 			if err != nil || !ok {
 				return err
 			}
-			return o.handle(ctx, e)
+			return o.handle(ctx, []Event{e})
 		})
 		if err == nil {
 			handled++
@@ -174,10 +184,19 @@ func (o *Outbox) relayEach(ctx context.Context) (handled int, err error) {
 	return handled, nil
 }
 
-func (o *Outbox) handle(ctx context.Context, e Event) error {
-	for _, handler := range o.handlers[e.Topic] {
-		if err := handler(ctx, e); err != nil {
-			return fmt.Errorf("%s: %w", e.Topic, err)
+func (o *Outbox) handle(ctx context.Context, events []Event) error {
+	for _, l := range o.listeners {
+		var heard []Event
+		for _, e := range events {
+			if slices.Contains(l.topics, e.Topic) {
+				heard = append(heard, e)
+			}
+		}
+		if len(heard) == 0 {
+			continue
+		}
+		if err := l.handle(ctx, heard); err != nil {
+			return fmt.Errorf("%s: %w", heard[0].Topic, err)
 		}
 	}
 	return nil

@@ -213,7 +213,7 @@ var lost = Words{
 
 // OnRecordMissing opens an incident when a session's record is lost, unless one
 // about signing in is open already. Operators decide whether to publish it.
-func (s *Service) OnRecordMissing(ctx context.Context, _ outbox.Event) error {
+func (s *Service) OnRecordMissing(ctx context.Context, _ []outbox.Event) error {
 	return s.db.Platform(ctx, func(ctx context.Context) error {
 		open, err := s.store.openAbout(ctx, "sign-in")
 		if err != nil || open {

@@ -208,7 +208,7 @@ func TestResetsUnderAnIncident(t *testing.T) {
 func TestLostRecordsOpenAnIncident(t *testing.T) { // before the parallel ones: incidents are nobody's alone
 	h, ctx := open(t)
 	for range 2 {
-		if err := h.OnRecordMissing(t.Context(), outbox.Event{}); err != nil {
+		if err := h.OnRecordMissing(t.Context(), []outbox.Event{{}}); err != nil {
 			t.Fatal(err)
 		}
 	}

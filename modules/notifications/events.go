@@ -9,7 +9,7 @@ import (
 	"jangteo/app/outbox"
 )
 
-// Topics are the events that citizens are told of; app wires OnEvent to each.
+// Topics are the events that citizens are told of; app wires OnEvents to them.
 var Topics = []string{
 	"vouchers.purchase-completed", "vouchers.purchase-failed",
 	"payments.captured", "payments.cancelled", "sessions.ended",

@@ -16,50 +16,46 @@ import (
 // How many notices one look at the inbox may bring.
 const pageMost = 100
 
-// ShopName tells a merchant's name inside the event's tenant; merchants.Service
+// ShopNames tells merchants' names inside the events' tenant; merchants.Service
 // provides it. A name that cannot be told is left out, and the notice stands.
-type ShopName func(ctx context.Context, merchant uuid.UUID) (string, error)
+type ShopNames func(ctx context.Context, merchants []uuid.UUID) (map[uuid.UUID]string, error)
 
 // Service is what other modules and the pages call.
 type Service struct {
 	db    *db.DB
 	store store
 	hub   *live.Hub
-	shop  ShopName
+	shops ShopNames
 	now   clock.Now
 }
 
 // New keeps notices in d and tells open pages through hub.
-func New(d *db.DB, hub *live.Hub, shop ShopName, now clock.Now) *Service {
-	return &Service{db: d, store: store{d}, hub: hub, shop: shop, now: now}
+func New(d *db.DB, hub *live.Hub, shops ShopNames, now clock.Now) *Service {
+	return &Service{db: d, store: store{d}, hub: hub, shops: shops, now: now}
 }
 
-// OnEvent turns an event into a notice, inside the transaction that takes the
-// event off the outbox: a citizen is told once.
-func (s *Service) OnEvent(ctx context.Context, e outbox.Event) error {
-	return s.OnEvents(ctx, []outbox.Event{e})
-}
-
-// OnEvents does the same for many events in one statement.
+// OnEvents turns events of one municipality into notices, inside the transaction
+// that takes them off the outbox: a citizen is told once.
 func (s *Service) OnEvents(ctx context.Context, events []outbox.Event) error {
-	var notices []Notice
+	var (
+		notices []Notice
+		shops   []uuid.UUID // as notices
+	)
 	for _, e := range events {
 		var h happened
 		if err := e.Into(&h); err != nil {
 			return err
 		}
-		n, told := noticeOf(e, h)
-		if !told {
-			continue
+		if n, told := noticeOf(e, h); told {
+			notices, shops = append(notices, n), append(shops, h.MerchantID)
 		}
-		if h.MerchantID != uuid.Nil {
-			name, err := s.shop(ctx, h.MerchantID)
-			if err != nil && db.Gone(err) {
-				return err
-			}
-			n.Params.Shop = name
-		}
-		notices = append(notices, n)
+	}
+	names, err := s.shops(ctx, slices.DeleteFunc(slices.Clone(shops), func(id uuid.UUID) bool { return id == uuid.Nil }))
+	if err != nil {
+		return err
+	}
+	for i, shop := range shops {
+		notices[i].Params.Shop = names[shop]
 	}
 	return s.Add(ctx, notices...)
 }
@@ -86,12 +82,11 @@ func (s *Service) Add(ctx context.Context, notices ...Notice) error {
 		if err := s.store.insert(ctx, rows); err != nil {
 			return err
 		}
+		var news []live.Message
 		for _, citizen := range slices.Compact(citizens) {
-			if err := s.hub.Publish(ctx, Topic(citizen), "notice", struct{}{}); err != nil {
-				return err
-			}
+			news = append(news, live.Message{Topic: Topic(citizen), Kind: "notice", Data: []byte("{}")})
 		}
-		return nil
+		return s.hub.PublishAll(ctx, news)
 	})
 }
 

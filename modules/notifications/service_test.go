@@ -3,7 +3,6 @@ package notifications
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"testing"
 	"time"
 
@@ -26,13 +25,16 @@ type bundle struct {
 func open(t *testing.T) (*bundle, context.Context) {
 	kit, ctx := testkit.Open(t)
 	hub := live.New(kit.DB, kit.Log)
-	shop := func(_ context.Context, id uuid.UUID) (string, error) {
-		if id == closedShop {
-			return "", errors.New("no such shop")
+	shops := func(_ context.Context, ids []uuid.UUID) (map[uuid.UUID]string, error) {
+		names := map[uuid.UUID]string{}
+		for _, id := range ids {
+			if id != closedShop {
+				names[id] = "길동이네 떡볶이"
+			}
 		}
-		return "길동이네 떡볶이", nil
+		return names, nil
 	}
-	return &bundle{New(kit.DB, hub, shop, kit.Clock.Now), kit, hub, newID(t)}, ctx
+	return &bundle{New(kit.DB, hub, shops, kit.Clock.Now), kit, hub, newID(t)}, ctx
 }
 
 var closedShop = uuid.MustParse("00000000-0000-7000-8000-00000000c105")
@@ -98,7 +100,7 @@ func TestEveryEventBecomesItsNotice(t *testing.T) {
 		},
 	} {
 		c.payload["citizen_id"], c.payload["at"] = b.citizen, at
-		if err := b.OnEvent(ctx, event(t, ctx, c.topic, c.payload)); err != nil {
+		if err := b.OnEvents(ctx, []outbox.Event{event(t, ctx, c.topic, c.payload)}); err != nil {
 			t.Fatalf("%s: %v", c.topic, err)
 		}
 		got := b.inbox(t, ctx)[0]
@@ -121,7 +123,7 @@ func TestANoticeToldLateSaysSo(t *testing.T) {
 		late bool
 	}{{time.Minute, false}, {time.Minute + time.Second, true}, {3 * time.Hour, true}} {
 		at := b.kit.Clock.Now().Add(-c.ago)
-		if err := b.OnEvent(ctx, event(t, ctx, "payments.captured", map[string]any{"citizen_id": b.citizen, "amount": 1, "at": at})); err != nil {
+		if err := b.OnEvents(ctx, []outbox.Event{event(t, ctx, "payments.captured", map[string]any{"citizen_id": b.citizen, "amount": 1, "at": at})}); err != nil {
 			t.Fatal(err)
 		}
 		if got := b.inbox(t, ctx)[0]; got.Late() != c.late {
@@ -137,7 +139,7 @@ func TestAnEventOfNoCitizenOrOfAnotherTopicIsNoNotice(t *testing.T) {
 		"settlement.paid-out": {"citizen_id": b.citizen, "amount": 5},
 		"payments.captured":   {"amount": 5},
 	} {
-		if err := b.OnEvent(ctx, event(t, ctx, topic, payload)); err != nil {
+		if err := b.OnEvents(ctx, []outbox.Event{event(t, ctx, topic, payload)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -149,7 +151,7 @@ func TestAnEventOfNoCitizenOrOfAnotherTopicIsNoNotice(t *testing.T) {
 func TestAShopWithoutNameDoesNotHoldUpTheNotice(t *testing.T) {
 	t.Parallel()
 	b, ctx := open(t)
-	if err := b.OnEvent(ctx, event(t, ctx, "payments.captured", map[string]any{"citizen_id": b.citizen, "merchant_id": closedShop, "amount": 5})); err != nil {
+	if err := b.OnEvents(ctx, []outbox.Event{event(t, ctx, "payments.captured", map[string]any{"citizen_id": b.citizen, "merchant_id": closedShop, "amount": 5})}); err != nil {
 		t.Fatal(err)
 	}
 	if list := b.inbox(t, ctx); len(list) != 1 || list[0].Params.Shop != "" {

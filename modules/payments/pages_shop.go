@@ -96,15 +96,23 @@ type saleTold struct {
 
 // Tell passes payments and cancellations on to the shop's open pages: the
 // handler of TopicCaptured and TopicCancelled.
-func (p *ShopPages) Tell(ctx context.Context, e outbox.Event) error {
-	var happened struct {
-		PaymentID  uuid.UUID `json:"payment_id"`
-		MerchantID uuid.UUID `json:"merchant_id"`
+func (p *ShopPages) Tell(ctx context.Context, events []outbox.Event) error {
+	var news []live.Message
+	for _, e := range events {
+		var happened struct {
+			PaymentID  uuid.UUID `json:"payment_id"`
+			MerchantID uuid.UUID `json:"merchant_id"`
+		}
+		if err := e.Into(&happened); err != nil {
+			return err
+		}
+		m, err := live.News("merchant:"+happened.MerchantID.String(), e.Topic, saleTold{happened.PaymentID})
+		if err != nil {
+			return err
+		}
+		news = append(news, m)
 	}
-	if err := e.Into(&happened); err != nil {
-		return err
-	}
-	return p.hub.Publish(ctx, "merchant:"+happened.MerchantID.String(), e.Topic, saleTold{happened.PaymentID})
+	return p.hub.PublishAll(ctx, news)
 }
 
 // Live tells an open page of each payment and cancellation, and the day's sums

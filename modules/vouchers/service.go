@@ -11,6 +11,7 @@ import (
 	"jangteo/app/calendar"
 	"jangteo/app/clock"
 	"jangteo/app/db"
+	"jangteo/app/gather"
 	"jangteo/app/idem"
 	"jangteo/app/money"
 	"jangteo/app/outbox"
@@ -45,6 +46,7 @@ type Service struct {
 	banking *banking.Service
 	rules   rules
 	known   facts
+	facts   *gather.Desk[walletAt, walletFact]
 }
 
 // purpose is what banking knows purchases by.
@@ -56,6 +58,7 @@ func New(kits Kits, l *ledger.Service, t *tenants.Service, b *banking.Service) *
 		db: kits.DB, store: store{kits.DB, kits.Lane}, keys: kits.Keys, outbox: kits.Outbox, audit: kits.Audit, now: kits.Now, log: kits.Log,
 		ledger: l, tenants: t, banking: b, known: newFacts(),
 	}
+	s.facts = gather.NewDesk(1, s.store.walletFacts)
 	b.OnSettled(purpose, s.settle)
 	return s
 }

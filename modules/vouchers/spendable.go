@@ -3,6 +3,7 @@ package vouchers
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"jangteo/app/db"
+	"jangteo/app/gather"
 	"jangteo/app/tenant"
 )
 
@@ -18,12 +20,16 @@ import (
 // changes, but that a later lot may outlive the last one.
 type facts struct {
 	mu      *sync.RWMutex
-	wallets map[uuid.UUID]walletFact
+	wallets map[walletAt]walletFact
 	only    map[owner]onlyFact
 }
 
+type walletAt struct {
+	tenant tenant.ID
+	id     uuid.UUID
+}
+
 type walletFact struct {
-	tenant     tenant.ID
 	citizen    uuid.UUID
 	programme  uuid.UUID
 	lastExpiry time.Time
@@ -47,23 +53,23 @@ const (
 )
 
 func newFacts() facts {
-	return facts{mu: new(sync.RWMutex), wallets: map[uuid.UUID]walletFact{}, only: map[owner]onlyFact{}}
+	return facts{mu: new(sync.RWMutex), wallets: map[walletAt]walletFact{}, only: map[owner]onlyFact{}}
 }
 
-func (f facts) wallet(id uuid.UUID) (walletFact, bool) {
+func (f facts) wallet(key walletAt) (walletFact, bool) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	fact, ok := f.wallets[id]
+	fact, ok := f.wallets[key]
 	return fact, ok
 }
 
-func (f facts) keepWallet(id uuid.UUID, fact walletFact) {
+func (f facts) keepWallet(key walletAt, fact walletFact) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.wallets) >= factsMost {
 		clear(f.wallets)
 	}
-	f.wallets[id] = fact
+	f.wallets[key] = fact
 }
 
 func (f facts) onlyWallet(of owner, now time.Time) (uuid.UUID, bool) {
@@ -111,7 +117,7 @@ func (s *Service) Spendable(ctx context.Context, citizen, wallet uuid.UUID) (Spe
 	if err != nil {
 		return Spendable{}, err
 	}
-	if fact.tenant != tenant.From(ctx) || fact.citizen != citizen {
+	if fact.citizen != citizen {
 		return Spendable{}, ErrWalletUnknown
 	}
 	if !fact.lastExpiry.IsZero() && now.After(fact.lastExpiry) {
@@ -128,25 +134,21 @@ func (s *Service) Spendable(ctx context.Context, citizen, wallet uuid.UUID) (Spe
 	return Spendable{wallet, p.ID, citizen, p.Kind, policy}, nil
 }
 
-// walletFact reads a wallet once, and again when its last lot seems over.
-func (s *Service) walletFact(ctx context.Context, id uuid.UUID, now time.Time) (fact walletFact, err error) {
-	if fact, ok := s.known.wallet(id); ok && !now.After(fact.lastExpiry) {
+// walletFact reads a wallet once, and again when its last lot seems over. Those
+// who ask at the same time ask together.
+func (s *Service) walletFact(ctx context.Context, id uuid.UUID, now time.Time) (walletFact, error) {
+	key := walletAt{tenant.From(ctx), id}
+	if fact, ok := s.known.wallet(key); ok && !now.After(fact.lastExpiry) {
 		return fact, nil
 	}
-	err = s.db.Tx(ctx, func(ctx context.Context) error {
-		w, err := s.store.wallet(ctx, id)
-		if err != nil {
-			return err
-		}
-		fact = walletFact{tenant: w.TenantID, citizen: w.CitizenID, programme: w.ProgrammeID}
-		last, err := s.store.lastExpiry(ctx, id)
-		if err == nil && last != nil {
-			fact.lastExpiry = *last
-			s.known.keepWallet(id, fact)
-		}
-		return err
-	})
-	return fact, err
+	fact, err := s.facts.Ask(ctx, key)
+	if errors.Is(err, gather.ErrNotFound) {
+		return walletFact{}, ErrWalletUnknown
+	}
+	if err == nil && !fact.lastExpiry.IsZero() {
+		s.known.keepWallet(key, fact)
+	}
+	return fact, db.Unavailable(err)
 }
 
 // choose finds the wallet that a payment draws on when the citizen named none.

@@ -237,10 +237,3 @@ func (s store) lotOf(ctx context.Context, purchase uuid.UUID) (lot Lot, err erro
 		FROM vouchers.lots WHERE tenant_id = ? AND purchase_id = ?`, tenant.From(ctx), purchase).Scan(&row).Error
 	return Lot(row), err
 }
-
-// lastExpiry is when the last lot of a wallet expires; nil if it has none.
-func (s store) lastExpiry(ctx context.Context, wallet uuid.UUID) (at *time.Time, err error) {
-	err = s.db.SQL(ctx).QueryRowContext(ctx, `SELECT max(expires_at) FROM vouchers.lots WHERE tenant_id = $1 AND wallet_id = $2`,
-		tenant.From(ctx), wallet).Scan(&at)
-	return at, err
-}
