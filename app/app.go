@@ -202,7 +202,7 @@ func (a *App) build(ctx context.Context, box *crypt.Box) (err error) {
 	if a.Banking, err = banking.New(a.DB, a.Lane, bank, box, banking.Config{InstitutionCode: cfg.Bank.Institution}, now, log); err != nil {
 		return err
 	}
-	a.Merchants = merchants.New(a.DB, a.Ledger, box, a.Audit, a.Live, a.web, passwords, cfg.Sessions.ClerkAbsolute, now, log)
+	a.Merchants = merchants.New(a.DB, a.Lane, a.Ledger, box, a.Audit, a.Live, a.web, passwords, cfg.Sessions.ClerkAbsolute, now, log)
 	a.Vouchers = vouchers.New(vouchers.Kits{DB: a.DB, Lane: a.Lane, Keys: a.keys, Outbox: a.Outbox, Audit: a.Audit, Now: now, Log: log},
 		a.Ledger, a.Tenants, a.Banking)
 	a.Sessions.KnowMembers(a.Vouchers.Members)

@@ -4,3 +4,4 @@
 CALL app.lane('vouchers.wallets', 'SELECT');
 CALL app.lane('vouchers.lots', 'SELECT');
 GRANT SELECT ON vouchers.memberships TO jangteo_lane;
+CALL app.lane('merchants.shops', 'SELECT (tenant_id, id, name, payable_id, trade, yearly_sales_over_3bn, state)');

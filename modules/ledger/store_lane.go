@@ -31,7 +31,7 @@ func newLaneStore(d *db.DB, o LaneOptions) laneStore { return laneStore{d.Pgx(),
 func laneSQL(o LaneOptions) string {
 	return `
 WITH asked AS (
-	SELECT * FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $9::jsonb[])
+	SELECT * FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $9::json[])
 		AS a (tenant_id, id, key, digest, wallet, payee, amount, day_max, event)
 ), known AS (
 	SELECT a.tenant_id, a.id, k.entry_id, k.digest = a.digest AS same

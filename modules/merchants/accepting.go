@@ -3,12 +3,14 @@ package merchants
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
 
 	"jangteo/app/db"
+	"jangteo/app/gather"
 	"jangteo/app/tenant"
 )
 
@@ -118,7 +120,7 @@ func (s *Service) Accepting(ctx context.Context, id uuid.UUID) (Accepting, error
 	found, ok, count := s.memory.get(key, s.now())
 	if !ok {
 		var err error
-		if found, err = s.load(ctx, id); err != nil {
+		if found, err = s.load(ctx, key); err != nil {
 			return Accepting{}, err
 		}
 		s.memory.put(key, found, count)
@@ -129,12 +131,13 @@ func (s *Service) Accepting(ctx context.Context, id uuid.UUID) (Accepting, error
 	return found.Accepting, nil
 }
 
-func (s *Service) load(ctx context.Context, id uuid.UUID) (found shop, err error) {
-	err = s.db.Tx(ctx, func(ctx context.Context) error {
-		found, err = s.store.shop(ctx, id)
-		return err
-	})
-	return found, err
+// load reads a shop; those who ask at the same time ask together.
+func (s *Service) load(ctx context.Context, key shopKey) (shop, error) {
+	found, err := s.shops.Ask(ctx, key)
+	if errors.Is(err, gather.ErrNotFound) {
+		return shop{}, ErrUnknown.With("merchant_id", key.id)
+	}
+	return found, db.Unavailable(err)
 }
 
 // Run keeps the memory fresh until ctx ends: by news within milliseconds, by a

@@ -17,6 +17,7 @@ import (
 	"jangteo/app/crypt"
 	"jangteo/app/db"
 	"jangteo/app/fault"
+	"jangteo/app/gather"
 	"jangteo/app/live"
 	"jangteo/app/mask"
 	"jangteo/app/tenant"
@@ -37,17 +38,20 @@ type Service struct {
 	now       clock.Now
 	log       *slog.Logger
 	memory    *memory
+	shops     *gather.Desk[shopKey, shop]
 	seen      seenChanges
 }
 
-// New keeps shops in d. Life is how long a clerk's session lasts at most.
-func New(d *db.DB, l *ledger.Service, box *crypt.Box, a *audit.Log, hub *live.Hub, sessions *auth.WebSessions,
+// New keeps shops in d; lane is the pool that may look across municipalities. Life is how long a clerk's session lasts at most.
+func New(d, lane *db.DB, l *ledger.Service, box *crypt.Box, a *audit.Log, hub *live.Hub, sessions *auth.WebSessions,
 	passwords *auth.Passwords, life time.Duration, now clock.Now, log *slog.Logger,
 ) *Service {
-	return &Service{
-		db: d, store: store{d}, ledger: l, box: box, audit: a, live: hub, sessions: sessions, passwords: passwords,
+	s := &Service{
+		db: d, store: store{d, lane}, ledger: l, box: box, audit: a, live: hub, sessions: sessions, passwords: passwords,
 		life: life, now: now, log: log, memory: newMemory(cachedMost), seen: seenChanges{at: map[uuid.UUID]time.Time{}},
 	}
+	s.shops = gather.NewDesk(1, s.store.shops)
+	return s
 }
 
 // Register takes an application. The shop takes payments once it is approved.

@@ -41,7 +41,7 @@ func setup(t *testing.T) (*bench, context.Context) {
 	life := 24 * time.Hour
 	sessions := auth.NewWebSessions(k.DB, k.Clock.Now, map[auth.Kind]auth.Lifetime{auth.Clerk: {Idle: time.Hour, Absolute: life}})
 	books := ledger.New(k.DB, nil, k.Clock.Now)
-	return &bench{k, merchants.New(k.DB, books, k.Box, k.Audit, live.New(k.DB, k.Log), sessions, passwords, life, k.Clock.Now, k.Log), sessions}, ctx
+	return &bench{k, merchants.New(k.DB, k.Lane, books, k.Box, k.Audit, live.New(k.DB, k.Log), sessions, passwords, life, k.Clock.Now, k.Log), sessions}, ctx
 }
 
 func application() merchants.RegisterInput {

@@ -14,7 +14,7 @@ import (
 	"jangteo/app/tenant"
 )
 
-type store struct{ db *db.DB }
+type store struct{ db, lane *db.DB }
 
 // row is a shop as it is stored.
 type row struct {
@@ -86,21 +86,6 @@ func take(query *gorm.DB, ctx context.Context, id uuid.UUID) (r row, err error) 
 		err = ErrUnknown.With("merchant_id", id)
 	}
 	return r, err
-}
-
-// shop reads what payments need to know, and no more.
-func (s store) shop(ctx context.Context, id uuid.UUID) (shop, error) {
-	var found []row
-	err := s.db.In(ctx).Raw(`SELECT id, name, payable_id, trade, yearly_sales_over_3bn, state FROM merchants.shops
-		WHERE tenant_id = ? AND id = ?`, tenant.From(ctx), id).Scan(&found).Error
-	if err != nil {
-		return shop{}, err
-	}
-	if len(found) == 0 {
-		return shop{}, ErrUnknown.With("merchant_id", id)
-	}
-	r := found[0]
-	return shop{Accepting{r.ID, r.Name, r.PayableID, r.Trade, r.YearlySalesOver3bn}, r.State}, nil
 }
 
 func (s store) updateState(ctx context.Context, r row) error {

@@ -83,7 +83,7 @@ func newPhone(t *testing.T) *phone {
 	p.hub = live.New(kit.DB, kit.Log)
 	passwords, err := auth.NewPasswords()
 	p.must(err)
-	p.merchants = merchants.New(kit.DB, books, kit.Box, kit.Audit, p.hub, auth.NewWebSessions(kit.DB, now, nil), passwords, time.Hour, now, kit.Log)
+	p.merchants = merchants.New(kit.DB, kit.Lane, books, kit.Box, kit.Audit, p.hub, auth.NewWebSessions(kit.DB, now, nil), passwords, time.Hour, now, kit.Log)
 	p.payments = payments.New(kit.DB, kit.Keys, kit.Outbox, books, p.merchants, p.vouchers, now)
 
 	p.programme, err = p.vouchers.Open(ctx, vouchers.ProgrammeInput{

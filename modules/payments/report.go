@@ -26,7 +26,7 @@ const reportMost = 10_000
 // it reads all payments of the days asked for.
 func (s *Service) Report(ctx context.Context, f ReportFilter) (list []Payment, before, after bool, err error) {
 	f.Limit = min(max(f.Limit, 1), reportMost)
-	list, err = s.list(ctx, Filter{}, func(ctx context.Context) ([]Payment, error) { return s.store.report(ctx, f) })
+	list, err = s.list(ctx, func(ctx context.Context) ([]Payment, error) { return s.store.report(ctx, f) })
 	list, before, after = db.Page(f.Window, list)
 	return list, before, after, err
 }

@@ -324,20 +324,30 @@ func (s *Service) Cancellations(ctx context.Context, payment uuid.UUID) (list []
 
 // ListByMerchant lists what a merchant was paid.
 func (s *Service) ListByMerchant(ctx context.Context, merchant uuid.UUID, f Filter) ([]Payment, error) {
-	return s.list(ctx, f, func(ctx context.Context) ([]Payment, error) { return s.store.byMerchant(ctx, merchant, f) })
+	return s.list(ctx, func(ctx context.Context) ([]Payment, error) { return s.store.byMerchant(ctx, merchant, f) })
 }
 
-// ListByWallet lists what was paid from a wallet.
-func (s *Service) ListByWallet(ctx context.Context, wallet uuid.UUID, f Filter) ([]Payment, error) {
-	return s.list(ctx, f, func(ctx context.Context) ([]Payment, error) { return s.store.byWallet(ctx, wallet, f) })
+// LatestOfWallet lists the payments among a wallet's last movements, of which
+// most are looked at: the ledger knows whose they are, so that a payment needs
+// no index of its own by wallet.
+func (s *Service) LatestOfWallet(ctx context.Context, wallet uuid.UUID, most int) ([]Payment, error) {
+	lines, err := s.ledger.EntriesOf(ctx, wallet, uuid.Nil, most)
+	if err != nil || len(lines) == 0 {
+		return nil, err
+	}
+	ids := make([]uuid.UUID, len(lines))
+	for i, line := range lines {
+		ids[i] = line.EntryID
+	}
+	return s.list(ctx, func(ctx context.Context) ([]Payment, error) { return s.store.these(ctx, ids) })
 }
 
 // List lists the municipality's payments.
 func (s *Service) List(ctx context.Context, f Filter) ([]Payment, error) {
-	return s.list(ctx, f, func(ctx context.Context) ([]Payment, error) { return s.store.list(ctx, f) })
+	return s.list(ctx, func(ctx context.Context) ([]Payment, error) { return s.store.list(ctx, f) })
 }
 
-func (s *Service) list(ctx context.Context, _ Filter, read func(context.Context) ([]Payment, error)) (list []Payment, err error) {
+func (s *Service) list(ctx context.Context, read func(context.Context) ([]Payment, error)) (list []Payment, err error) {
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
 		list, err = read(ctx)
 		return err

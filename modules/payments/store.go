@@ -93,9 +93,10 @@ func (s store) byMerchant(ctx context.Context, merchant uuid.UUID, f Filter) (li
 	return list, err
 }
 
-func (s store) byWallet(ctx context.Context, wallet uuid.UUID, f Filter) (list []Payment, err error) {
-	err = s.db.In(ctx).Raw(`SELECT * FROM payments.payments WHERE tenant_id = ? AND wallet_id = ? AND id < ?
-		ORDER BY id DESC LIMIT ?`, tenant.From(ctx), wallet, f.before(), f.limit()).Scan(&list).Error
+// these reads payments, newest first; some of ids may be of other entries.
+func (s store) these(ctx context.Context, ids []uuid.UUID) (list []Payment, err error) {
+	err = s.db.In(ctx).Raw(`SELECT * FROM payments.payments WHERE tenant_id = ? AND id IN ?
+		ORDER BY id DESC`, tenant.From(ctx), ids).Scan(&list).Error
 	return list, err
 }
 

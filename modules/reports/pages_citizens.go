@@ -102,7 +102,7 @@ func (p *Pages) citizen(c echo.Context, form *web.Form) (view objectView, err er
 		held.Rows = append(held.Rows, row{URL: accountURL(w.ID), Cells: []cell{
 			text(w.Programme.NameIn(r.lang)), moment(w.OpenedAt), expires, r.sum(w.Balance), idCell(w.ID, accountURL(w.ID)),
 		}})
-		list, err := p.service.Payments.ListByWallet(ctx, w.ID, payments.Filter{Limit: 20})
+		list, err := p.service.Payments.LatestOfWallet(ctx, w.ID, 40)
 		if err != nil {
 			return view, err
 		}

@@ -88,7 +88,7 @@ func newOffice(t *testing.T) *office {
 	hub := live.New(kit.DB, kit.Log)
 	passwords, err := auth.NewPasswords()
 	o.must(err)
-	s.Merchants = merchants.New(kit.DB, s.Ledger, kit.Box, kit.Audit, hub, auth.NewWebSessions(kit.DB, now, nil), passwords, time.Hour, now, kit.Log)
+	s.Merchants = merchants.New(kit.DB, kit.Lane, s.Ledger, kit.Box, kit.Audit, hub, auth.NewWebSessions(kit.DB, now, nil), passwords, time.Hour, now, kit.Log)
 	s.Payments = payments.New(kit.DB, kit.Keys, kit.Outbox, s.Ledger, s.Merchants, s.Vouchers, now)
 	terms := func(context.Context) (settlement.Terms, error) {
 		return settlement.Terms{Days: 1, FundAccount: "1005000000001"}, nil
