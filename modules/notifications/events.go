@@ -1,6 +1,7 @@
 package notifications
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -25,8 +26,14 @@ type happened struct {
 	Paid       money.Amount `json:"paid"`
 	Reason     string       `json:"reason"`
 	Code       string       `json:"code"`
+	Method     string       `json:"method"`
 	At         time.Time    `json:"at"`
 }
+
+// ownPress are the methods of payments that citizens make with their own thumb:
+// they saw the answer, and it stands in their history. An inbox is for what
+// happened without them.
+var ownPress = []string{"merchant", "static-qr", "dynamic-qr"}
 
 // noticeOf writes the notice of an event; told is false for an event that
 // citizens do not hear of.
@@ -43,6 +50,9 @@ func noticeOf(e outbox.Event, h happened) (n Notice, told bool) {
 		n.Kind, n.Params.Reason = PurchaseFailed, h.Reason
 		n.Link = "/my/purchases/" + e.Tenant.String() + "/" + h.PurchaseID.String()
 	case "payments.captured":
+		if slices.Contains(ownPress, h.Method) {
+			return Notice{}, false
+		}
 		n.Kind = PaymentCaptured
 		n.Link = "/my/payments/" + e.Tenant.String() + "/" + h.PaymentID.String()
 	case "payments.cancelled":

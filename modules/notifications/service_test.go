@@ -87,7 +87,7 @@ func TestEveryEventBecomesItsNotice(t *testing.T) {
 			Notice{Kind: PurchaseFailed, Params: Params{Amount: 100_000, Reason: "balance-too-low"}, Link: "/my/purchases/" + code + "/" + subject.String()},
 		},
 		{
-			"payments.captured", map[string]any{"payment_id": subject, "merchant_id": shop, "amount": 12_500},
+			"payments.captured", map[string]any{"payment_id": subject, "merchant_id": shop, "amount": 12_500, "method": "customer-qr"},
 			Notice{Kind: PaymentCaptured, Params: Params{Amount: 12_500, Shop: "길동이네 떡볶이"}, Link: "/my/payments/" + code + "/" + subject.String()},
 		},
 		{
@@ -135,9 +135,13 @@ func TestANoticeToldLateSaysSo(t *testing.T) {
 func TestAnEventOfNoCitizenOrOfAnotherTopicIsNoNotice(t *testing.T) {
 	t.Parallel()
 	b, ctx := open(t)
+	if err := b.OnEvents(ctx, []outbox.Event{event(t, ctx, "payments.captured", map[string]any{"citizen_id": b.citizen, "amount": 5, "method": "static-qr"})}); err != nil {
+		t.Fatal(err) // they pressed the button themselves
+	}
 	for topic, payload := range map[string]map[string]any{
 		"settlement.paid-out": {"citizen_id": b.citizen, "amount": 5},
 		"payments.captured":   {"amount": 5},
+		"payments.cancelled":  {"amount": 5},
 	} {
 		if err := b.OnEvents(ctx, []outbox.Event{event(t, ctx, topic, payload)}); err != nil {
 			t.Fatal(err)
