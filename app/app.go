@@ -186,7 +186,7 @@ func (a *App) build(ctx context.Context, box *crypt.Box) (err error) {
 	a.Tenants = tenants.New(a.DB, a.Audit, now, log)
 	a.lane = ledger.NewLane(a.Lane, now, ledger.LaneOptions{
 		Writers: cfg.Ledger.LaneWriters, BatchMax: cfg.Ledger.LaneBatchMax, OneTenant: cfg.Ledger.BatchScope == "tenant",
-		Kind: ledger.Payment, Topic: payments.TopicCaptured, Record: payments.RecordSQL,
+		Payments: payments.PaidRecord, Cancellations: payments.UndoneRecord,
 	})
 	a.Ledger = ledger.New(a.DB, a.lane, now)
 	a.provider = citizens.NewProvider(cfg.Identity.URL)

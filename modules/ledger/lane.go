@@ -25,12 +25,17 @@ type LaneOptions struct {
 	QueueMax int // orders waiting for a writer before callers are told to come back; 0 means 4096
 	// OneTenant keeps a batch to one municipality, as a database distributed by
 	// tenant demands.
-	OneTenant bool
-	// Topic names the event of a booked order. Record is what its module keeps
-	// of it, a statement that selects from the CTE "taken".
-	Kind   EntryKind
-	Topic  string
-	Record string
+	OneTenant     bool
+	Payments      LaneRecord
+	Cancellations LaneRecord
+}
+
+// LaneRecord is what is told of a booked order, and kept of it.
+type LaneRecord struct {
+	Topic string
+	// Keep are statements that the order's module keeps its record by; they
+	// select from the CTE "taken".
+	Keep []string
 }
 
 // Lane is the fast lane: it gathers the orders that arrive while the last batch
@@ -95,7 +100,7 @@ func (l *Lane) Close() {
 func (s *Service) Post(ctx context.Context, o Order) (Outcome, error) { return s.lane.post(ctx, o) }
 
 func (l *Lane) post(ctx context.Context, o Order) (Outcome, error) {
-	mustBeSound(Entry{ID: o.ID, Kind: l.options.Kind, Transfers: []Transfer{{o.Wallet, o.Payee, o.Amount}}})
+	mustBeSound(o.entry())
 	w := &waiting{Order: o, done: make(chan answer, 1)}
 	select {
 	case l.queues[l.queue(o.Tenant)] <- w:
@@ -179,6 +184,30 @@ func (l *Lane) book(batch []*waiting) {
 	for _, w := range batch {
 		w.at, w.day = now, calendar.DayOf(now)
 	}
+	for _, kind := range byKind(batch) {
+		l.bookOne(kind)
+	}
+}
+
+// byKind parts payments from cancellations; each kind has a statement of its own.
+func byKind(batch []*waiting) (parts [][]*waiting) {
+	var pay, undo []*waiting
+	for _, w := range batch {
+		if w.Answers == uuid.Nil {
+			pay = append(pay, w)
+		} else {
+			undo = append(undo, w)
+		}
+	}
+	for _, part := range [][]*waiting{pay, undo} {
+		if len(part) > 0 {
+			parts = append(parts, part)
+		}
+	}
+	return parts
+}
+
+func (l *Lane) bookOne(batch []*waiting) {
 	ctx, cancel := context.WithTimeout(context.Background(), bookWithin)
 	defer cancel()
 	outcomes, err := l.ask(ctx, batch)
@@ -245,7 +274,7 @@ func (b booked) answer(w *waiting) answer {
 	posted := Posted{ID: b.entry, Day: b.day, At: b.at}
 	switch {
 	case b.taken:
-		return answer{outcome: Outcome{Posted: posted, Fresh: true, Balance: b.balance}}
+		return answer{outcome: Outcome{Posted: posted, Fresh: true, Balance: b.balance, Answered: b.answered}}
 	case b.entry == w.ID: // an earlier attempt of ours had committed after all
 		return answer{outcome: Outcome{Posted: posted}}
 	case b.entry != uuid.Nil && b.same:
@@ -254,6 +283,8 @@ func (b booked) answer(w *waiting) answer {
 		return answer{err: idem.ErrKeyReused}
 	case b.state == "":
 		return answer{err: ErrAccountUnknown}
+	case w.Answers != uuid.Nil && b.state != "closed":
+		return answer{err: ErrAnsweredInFull.With("entry", w.Answers)}
 	case b.state != "open":
 		return answer{err: ErrAccountNotOpen}
 	case b.balance < w.Amount:

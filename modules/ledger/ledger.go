@@ -112,17 +112,27 @@ type Posted struct {
 }
 
 // Order is an entry of one transfer for the fast lane, with everything that is
-// decided in the statement that books it.
+// decided in the statement that books it: a payment, or the cancellation of one.
 type Order struct {
 	Tenant tenant.ID
 	ID     uuid.UUID
 	Key    idem.Key
-	Wallet uuid.UUID // guarded, is debited
-	Payee  uuid.UUID // summed, is credited
+	Wallet uuid.UUID // guarded; is debited, or credited by a cancellation
+	Payee  uuid.UUID // summed; is credited, or debited by a cancellation
 	Amount money.Amount
 	DayMax money.Amount // what the wallet may spend a day; 0 is no limit
+	// Answers is the payment that a cancellation undoes; a payment has none.
+	Answers uuid.UUID
 	// Event is told on the lane's topic and kept as the record, in one commit.
 	Event json.RawMessage
+}
+
+// entry is what the order becomes.
+func (o Order) entry() Entry {
+	if o.Answers == uuid.Nil {
+		return Entry{ID: o.ID, Kind: Payment, Transfers: []Transfer{{o.Wallet, o.Payee, o.Amount}}}
+	}
+	return Entry{ID: o.ID, Kind: Cancellation, Answers: o.Answers, Transfers: []Transfer{{o.Payee, o.Wallet, o.Amount}}}
 }
 
 // Outcome is what became of an order.
@@ -131,6 +141,7 @@ type Outcome struct {
 	Fresh    bool         // this call booked it and knows Balance
 	Replayed bool         // the same key and content came before; this is its entry
 	Balance  money.Amount // of the wallet afterwards
+	Answered money.Amount // how much of the payment is cancelled afterwards
 }
 
 // Line is one transfer as its account sees it.

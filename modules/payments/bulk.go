@@ -56,7 +56,7 @@ func (s *Service) PostMany(ctx context.Context, past []Past) error {
 				Transfers: []ledger.Transfer{{Debit: p.PayableID, Credit: p.WalletID, Amount: u.Amount}},
 			})
 			undone = append(undone, Cancellation{
-				TenantID: p.TenantID, ID: u.ID, PaymentID: p.ID, MerchantID: p.MerchantID, Amount: u.Amount,
+				TenantID: p.TenantID, ID: u.ID, PaymentID: p.ID, MerchantID: p.MerchantID, Amount: u.Amount, CancelledAfter: p.CancelledAmount,
 				ByKind: u.ByKind, ByID: u.ByID, At: u.At, Day: calendar.DayOf(u.At),
 			})
 		}

@@ -27,7 +27,7 @@ type CapturedEvent struct {
 	At            time.Time    `json:"at"`
 }
 
-// CancelledEvent is told of every cancellation.
+// CancelledEvent is told of every cancellation; its record is kept from it.
 type CancelledEvent struct {
 	PaymentID      uuid.UUID    `json:"payment_id"`
 	CancellationID uuid.UUID    `json:"cancellation_id"`
@@ -35,5 +35,7 @@ type CancelledEvent struct {
 	WalletID       uuid.UUID    `json:"wallet_id"`
 	MerchantID     uuid.UUID    `json:"merchant_id"`
 	Amount         money.Amount `json:"amount"`
+	ByKind         string       `json:"by_kind"` // citizen, clerk or system
+	ByID           uuid.UUID    `json:"by_id"`
 	At             time.Time    `json:"at"`
 }

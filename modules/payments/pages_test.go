@@ -65,9 +65,7 @@ func newPhone(t *testing.T) *phone {
 	now := kit.Clock.Now
 	p := &phone{t: t, ctx: ctx, kit: kit, citizen: uuid.New(), lang: i18n.Korean, bank: &counterBank{}}
 
-	lane := ledger.NewLane(kit.Lane, now, ledger.LaneOptions{
-		Kind: ledger.Payment, Topic: payments.TopicCaptured, Record: payments.RecordSQL,
-	})
+	lane := ledger.NewLane(kit.Lane, now, ledger.LaneOptions{Payments: payments.PaidRecord, Cancellations: payments.UndoneRecord})
 	t.Cleanup(lane.Close)
 	books := ledger.New(kit.DB, lane, now)
 	places := tenants.New(kit.DB, kit.Audit, now, kit.Log)

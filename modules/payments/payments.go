@@ -85,10 +85,12 @@ type Cancellation struct {
 	PaymentID  uuid.UUID    `json:"payment_id"`
 	MerchantID uuid.UUID    `json:"-"`
 	Amount     money.Amount `json:"amount"`
-	ByKind     string       `json:"by"`
-	ByID       uuid.UUID    `json:"-"`
-	At         time.Time    `json:"at"`
-	Day        calendar.Day `json:"business_day"`
+	// CancelledAfter is how much of the payment was undone just after this.
+	CancelledAfter money.Amount `json:"-"`
+	ByKind         string       `json:"by"`
+	ByID           uuid.UUID    `json:"-"`
+	At             time.Time    `json:"at"`
+	Day            calendar.Day `json:"business_day"`
 }
 
 // Filter narrows a listing of payments, newest first; zero values do not.

@@ -215,10 +215,10 @@ type Undone struct {
 	Payment      Payment      `json:"payment"`
 }
 
-// Cancel gives back what was paid, whole or in part, once for each key. The
-// principal in ctx is the citizen who paid or a clerk of the merchant who was
-// paid; to anyone else the payment is unknown. A frozen or closed wallet still
-// takes its money back.
+// Cancel gives back what was paid, whole or in part, once for each key, through
+// the fast lane. The principal in ctx is the citizen who paid or a clerk of the
+// merchant who was paid; to anyone else the payment is unknown. A frozen wallet
+// takes its money back, too.
 func (s *Service) Cancel(ctx context.Context, in CancelInput) (c Undone, replayed bool, err error) {
 	who := auth.From(ctx)
 	key, err := idem.New(who.ID, in.Key, "cancel", in)
@@ -228,58 +228,92 @@ func (s *Service) Cancel(ctx context.Context, in CancelInput) (c Undone, replaye
 	if in.Amount < 0 {
 		return Undone{}, false, fault.On("amount", fault.TooSmall).Limit(1)
 	}
-	c, replayed, err = idem.Once(ctx, s.keys, key, func(ctx context.Context) (Undone, error) {
-		return s.cancel(ctx, who, in)
-	})
-	if err != nil {
-		return Undone{}, false, err
+	const others = 3 // cancellations of the same payment that may come between
+	for range others {
+		p, err := s.get(ctx, in.PaymentID)
+		if err == nil && !mayCancel(who, p) {
+			err = ErrUnknown
+		}
+		if err != nil {
+			return Undone{}, false, err
+		}
+		c, replayed, err = s.cancel(ctx, who, key, p, in.Amount)
+		if !errors.Is(err, ledger.ErrAnsweredInFull) {
+			return c, replayed, err
+		}
 	}
-	c.Payment, err = s.named(ctx, c.Payment)
-	return c, replayed, err
+	return Undone{}, false, fault.ErrUnavailable
 }
 
-func (s *Service) cancel(ctx context.Context, who auth.Principal, in CancelInput) (Undone, error) {
-	p, err := s.store.lock(ctx, in.PaymentID)
-	if err != nil {
-		return Undone{}, err
-	}
-	if !mayCancel(who, p) {
-		return Undone{}, ErrUnknown
-	}
-	amount := in.Amount
+func (s *Service) cancel(ctx context.Context, who auth.Principal, key idem.Key, p Payment, amount money.Amount) (Undone, bool, error) {
 	if amount == 0 {
 		amount = p.Left()
 	}
 	switch {
 	case p.Left() == 0:
-		return Undone{}, ErrNothingToCancel
+		return s.undoneBefore(ctx, key, p, ErrNothingToCancel)
 	case amount > p.Left():
-		return Undone{}, ErrCancelTooLarge.With("left", p.Left())
+		return s.undoneBefore(ctx, key, p, ErrCancelTooLarge.With("left", p.Left()))
 	}
+	payable, err := s.payable(ctx, p)
+	if err != nil {
+		return Undone{}, false, err
+	}
+	id := uuid.Must(uuid.NewV7())
+	event, err := json.Marshal(CancelledEvent{
+		PaymentID: p.ID, CancellationID: id, CitizenID: p.CitizenID, WalletID: p.WalletID,
+		MerchantID: p.MerchantID, Amount: amount, ByKind: string(who.Kind), ByID: who.ID, At: s.now(),
+	})
+	if err != nil {
+		return Undone{}, false, err
+	}
+	outcome, err := s.ledger.Post(ctx, ledger.Order{
+		Tenant: p.TenantID, ID: id, Key: key, Wallet: p.WalletID, Payee: payable, Amount: amount, Answers: p.ID, Event: event,
+	})
+	if err != nil {
+		return Undone{}, false, err
+	}
+	if outcome.ID != id || !outcome.Fresh {
+		return s.undone(ctx, outcome.ID, p, outcome.Replayed)
+	}
+	p.CancelledAmount = outcome.Answered
+	return Undone{Cancellation{
+		TenantID: p.TenantID, ID: id, PaymentID: p.ID, MerchantID: p.MerchantID, Amount: amount, CancelledAfter: outcome.Answered,
+		ByKind: string(who.Kind), ByID: who.ID, At: outcome.At, Day: outcome.Day,
+	}, p}, false, nil
+}
+
+// undoneBefore lets a retry find its cancellation although it would be refused
+// now, because of this very cancellation.
+func (s *Service) undoneBefore(ctx context.Context, key idem.Key, p Payment, refusal error) (Undone, bool, error) {
+	id, err := s.keys.Entry(ctx, key)
+	switch {
+	case err != nil:
+		return Undone{}, false, err
+	case id == uuid.Nil:
+		return Undone{}, false, refusal
+	}
+	return s.undone(ctx, id, p, true)
+}
+
+// undone reads a cancellation, and tells the payment as it stood just after it.
+func (s *Service) undone(ctx context.Context, id uuid.UUID, p Payment, replayed bool) (c Undone, _ bool, err error) {
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		c.Cancellation, err = s.store.cancellation(ctx, id)
+		return err
+	})
+	c.Payment = p
+	c.Payment.CancelledAmount = c.Cancellation.CancelledAfter
+	return c, replayed, err
+}
+
+// payable is the account that a payment was credited to.
+func (s *Service) payable(ctx context.Context, p Payment) (uuid.UUID, error) {
 	entry, err := s.ledger.Entry(ctx, p.ID)
 	if err != nil {
-		return Undone{}, err
+		return uuid.Nil, err
 	}
-	paid := entry.Transfers[0]
-	posted, err := s.ledger.PostTx(ctx, ledger.Entry{
-		ID: uuid.Must(uuid.NewV7()), Kind: ledger.Cancellation, Answers: p.ID,
-		Transfers: []ledger.Transfer{{Debit: paid.Credit, Credit: paid.Debit, Amount: amount}},
-	})
-	if err != nil {
-		return Undone{}, err
-	}
-	c := Cancellation{
-		TenantID: p.TenantID, ID: posted.ID, PaymentID: p.ID, MerchantID: p.MerchantID, Amount: amount,
-		ByKind: string(who.Kind), ByID: who.ID, At: posted.At, Day: posted.Day,
-	}
-	if err := s.store.cancel(ctx, c); err != nil {
-		return Undone{}, err
-	}
-	p.CancelledAmount += amount
-	return Undone{c, p}, s.outbox.Put(ctx, TopicCancelled, CancelledEvent{
-		PaymentID: p.ID, CancellationID: c.ID, CitizenID: p.CitizenID, WalletID: p.WalletID,
-		MerchantID: p.MerchantID, Amount: amount, At: c.At,
-	})
+	return entry.Transfers[0].Credit, nil
 }
 
 func mayCancel(who auth.Principal, p Payment) bool {

@@ -13,18 +13,27 @@ import (
 
 type store struct{ db *db.DB }
 
-// RecordSQL keeps a payment from its event inside the fast lane's statement.
-const RecordSQL = `INSERT INTO payments.payments
+// PaidRecord and UndoneRecord are what the fast lane tells of payments and cancellations,
+// and keeps of them from their events inside its own statement.
+var (
+	PaidRecord   = ledger.LaneRecord{Topic: TopicCaptured, Keep: []string{keepPayment}}
+	UndoneRecord = ledger.LaneRecord{Topic: TopicCancelled, Keep: []string{keepCancellation, countCancelled}}
+)
+
+const keepPayment = `INSERT INTO payments.payments
 		(tenant_id, id, citizen_id, wallet_id, programme_id, merchant_id, amount, balance_after, method, policy_version, at, day)
 	SELECT tenant_id, id, (event->>'citizen_id')::uuid, wallet, (event->>'programme_id')::uuid, (event->>'merchant_id')::uuid,
 		amount, balance, event->>'method', (event->>'policy_version')::int, at, day FROM taken`
 
+const keepCancellation = `INSERT INTO payments.cancellations
+		(tenant_id, id, payment_id, merchant_id, amount, cancelled_after, by_kind, by_id, at, day)
+	SELECT tenant_id, id, answers, (event->>'merchant_id')::uuid, amount, answered, event->>'by_kind', (event->>'by_id')::uuid, at, day FROM taken`
+
+const countCancelled = `UPDATE payments.payments p SET cancelled_amount = t.answered FROM taken t
+	WHERE p.tenant_id = t.tenant_id AND p.id = t.answers`
+
 func (s store) get(ctx context.Context, id uuid.UUID) (Payment, error) {
 	return s.one(ctx, `SELECT * FROM payments.payments WHERE tenant_id = ? AND id = ?`, id)
-}
-
-func (s store) lock(ctx context.Context, id uuid.UUID) (Payment, error) {
-	return s.one(ctx, `SELECT * FROM payments.payments WHERE tenant_id = ? AND id = ? FOR NO KEY UPDATE`, id)
 }
 
 func (s store) one(ctx context.Context, query string, id uuid.UUID) (Payment, error) {
@@ -39,15 +48,13 @@ func (s store) one(ctx context.Context, query string, id uuid.UUID) (Payment, er
 	return found[0], nil
 }
 
-func (s store) cancel(ctx context.Context, c Cancellation) error {
-	err := s.db.In(ctx).Exec(`INSERT INTO payments.cancellations
-		(tenant_id, id, payment_id, merchant_id, amount, by_kind, by_id, at, day) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		c.TenantID, c.ID, c.PaymentID, c.MerchantID, c.Amount, c.ByKind, c.ByID, c.At, c.Day).Error
-	if err != nil {
-		return err
+func (s store) cancellation(ctx context.Context, id uuid.UUID) (c Cancellation, err error) {
+	var found []Cancellation
+	err = s.db.In(ctx).Raw(`SELECT * FROM payments.cancellations WHERE tenant_id = ? AND id = ?`, tenant.From(ctx), id).Scan(&found).Error
+	if err != nil || len(found) == 0 {
+		return c, err
 	}
-	return s.db.In(ctx).Exec(`UPDATE payments.payments SET cancelled_amount = cancelled_amount + ? WHERE tenant_id = ? AND id = ?`,
-		c.Amount, c.TenantID, c.PaymentID).Error
+	return found[0], nil
 }
 
 func (s store) cancellations(ctx context.Context, payment uuid.UUID) (list []Cancellation, err error) {

@@ -38,14 +38,16 @@ func (s store) insertCancellations(ctx context.Context, list []Cancellation) err
 	n := len(list)
 	ids, payments, merchants, byIDs := make([]uuid.UUID, n), make([]uuid.UUID, n), make([]uuid.UUID, n), make([]uuid.UUID, n)
 	amounts, kinds, ats, days := make([]int64, n), make([]string, n), make([]time.Time, n), make([]string, n)
+	afters := make([]int64, n)
 	for i, c := range list {
 		ids[i], payments[i], merchants[i], byIDs[i] = c.ID, c.PaymentID, c.MerchantID, c.ByID
 		amounts[i], kinds[i], ats[i], days[i] = int64(c.Amount), c.ByKind, c.At, c.Day.String()
+		afters[i] = int64(c.CancelledAfter)
 	}
 	_, err := s.db.SQL(ctx).ExecContext(ctx, `
-		INSERT INTO payments.cancellations (tenant_id, id, payment_id, merchant_id, amount, by_kind, by_id, at, day)
-		SELECT $1, c.* FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::bigint[], $6::text[], $7::uuid[],
-			$8::timestamptz[], $9::date[]) AS c`,
-		tenant.From(ctx), ids, payments, merchants, amounts, kinds, byIDs, ats, days)
+		INSERT INTO payments.cancellations (tenant_id, id, payment_id, merchant_id, amount, cancelled_after, by_kind, by_id, at, day)
+		SELECT $1, c.* FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::bigint[], $6::bigint[], $7::text[], $8::uuid[],
+			$9::timestamptz[], $10::date[]) AS c`,
+		tenant.From(ctx), ids, payments, merchants, amounts, afters, kinds, byIDs, ats, days)
 	return err
 }

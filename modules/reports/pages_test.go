@@ -72,7 +72,7 @@ func newOffice(t *testing.T) *office {
 	kit, ctx := testkit.Open(t)
 	now := kit.Clock.Now
 	o := &office{t: t, ctx: ctx, kit: kit, may: everything}
-	lane := ledger.NewLane(kit.Lane, now, ledger.LaneOptions{Kind: ledger.Payment, Topic: payments.TopicCaptured, Record: payments.RecordSQL})
+	lane := ledger.NewLane(kit.Lane, now, ledger.LaneOptions{Payments: payments.PaidRecord, Cancellations: payments.UndoneRecord})
 	t.Cleanup(lane.Close)
 	s := reports.Services{DB: kit.DB, Audit: kit.Audit, Now: now}
 	s.Ledger = ledger.New(kit.DB, lane, now)

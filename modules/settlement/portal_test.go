@@ -69,7 +69,7 @@ func openPortal(t *testing.T) *portal {
 	k, ctx := testkit.Open(t)
 	now := k.Clock.Now
 	p := &portal{t: t, ctx: ctx, kit: k, citizen: uuid.New()}
-	lane := ledger.NewLane(k.Lane, now, ledger.LaneOptions{Kind: ledger.Payment, Topic: payments.TopicCaptured, Record: payments.RecordSQL})
+	lane := ledger.NewLane(k.Lane, now, ledger.LaneOptions{Payments: payments.PaidRecord, Cancellations: payments.UndoneRecord})
 	t.Cleanup(lane.Close)
 	books := ledger.New(k.DB, lane, now)
 	places := tenants.New(k.DB, k.Audit, now, k.Log)
