@@ -136,10 +136,17 @@ func (h *house) tryRoutes(t *testing.T) {
 	payment := citizen.pay(home, 10_000, newID()).want(201).id("id")
 	ctx := tenant.With(context.Background(), home)
 	today := calendar.DayOf(h.clock.Now())
-	h.clock.Set(today.Next().Start().Add(3600e9))
 	if _, err := h.app.Settlement.CloseDay(ctx, today); err != nil {
 		t.Fatal(err)
 	}
+	// proposed while nothing is due yet, so that the timer does not pay first
+	proposal, err := h.app.Settlement.ProposePayOut(auth.With(ctx, auth.Principal{
+		Kind: auth.Staff, ID: uuid.New(), Name: "정산", Tenant: home, Permissions: []string{"settlement.close"},
+	}), settlement.All, "연휴 전 지급")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.clock.Set(today.Next().Start().Add(3600e9))
 	h.settled(t)
 	resume := func(c *client) {
 		challenge := c.do("POST", "/sessions/challenges", map[string]string{"device_id": c.device}).want(201).text("challenge")
@@ -163,12 +170,6 @@ func (h *house) tryRoutes(t *testing.T) {
 		auth.Operator: h.operator(t),
 	}
 	settled := owner.do("GET", "/merchant/settlements", nil).want(200).id("items.0.id")
-	proposal, err := h.app.Settlement.ProposePayOut(auth.With(ctx, auth.Principal{
-		Kind: auth.Staff, ID: uuid.New(), Name: "정산", Tenant: home, Permissions: []string{"settlement.close"},
-	}), settlement.All, "연휴 전 지급")
-	if err != nil {
-		t.Fatal(err)
-	}
 	changes, err := h.app.Audit.Changes(ctx, audit.Filter{Limit: 1})
 	if err != nil || len(changes) != 1 {
 		t.Fatalf("the audit log: %v, %v", changes, err)
