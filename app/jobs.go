@@ -52,7 +52,7 @@ func (a *App) timers() []timer {
 		{"forget-identity-checks", time.Hour, func(ctx context.Context) error { _, err := a.Citizens.Forget(ctx); return err }},
 		{"forget-sessions", time.Hour, func(ctx context.Context) error { _, err := a.Sessions.Forget(ctx); return err }},
 		{"forget-keys", time.Hour, a.forgetKeys},
-		{"verify", 24 * time.Hour, a.verifyAll},
+		{"verify", daily, a.verifyAll},
 	}
 }
 
@@ -137,8 +137,35 @@ func (w *timedWorker) Work(ctx context.Context, job *river.Job[timed]) error {
 	return work(ctx)
 }
 
-// Timeout bounds one run.
-func (w *timedWorker) Timeout(*river.Job[timed]) time.Duration { return 10 * time.Minute }
+// Timeout bounds one run. What runs daily goes over everything there is.
+func (w *timedWorker) Timeout(job *river.Job[timed]) time.Duration {
+	if job.Args.Name == "verify" {
+		return 3 * time.Hour
+	}
+	return 10 * time.Minute
+}
+
+// daily work is done at night, when the fewest pay and the day before is closed.
+const daily = 24 * time.Hour
+
+type nightly struct{}
+
+// Next is half past three in Seoul.
+func (nightly) Next(at time.Time) time.Time {
+	const night = 3*time.Hour + 30*time.Minute
+	today := calendar.DayOf(at)
+	if next := today.Start().Add(night); next.After(at) {
+		return next
+	}
+	return today.Next().Start().Add(night)
+}
+
+func (t timer) schedule() river.PeriodicSchedule {
+	if t.every == daily {
+		return nightly{}
+	}
+	return river.PeriodicInterval(t.every)
+}
 
 // never is a schedule of what must not run: rebuilding the queue's indexes is
 // the owner's, not the service's.
@@ -151,7 +178,7 @@ func (a *App) jobs() (*river.Client[pgx.Tx], error) {
 	var periodic []*river.PeriodicJob
 	for _, t := range a.timers() {
 		worker.work[t.name] = t.work
-		periodic = append(periodic, river.NewPeriodicJob(river.PeriodicInterval(t.every), func() (river.JobArgs, *river.InsertOpts) {
+		periodic = append(periodic, river.NewPeriodicJob(t.schedule(), func() (river.JobArgs, *river.InsertOpts) {
 			return timed{t.name}, &river.InsertOpts{MaxAttempts: 3, UniqueOpts: river.UniqueOpts{ByArgs: true, ByPeriod: t.every}}
 		}, &river.PeriodicJobOpts{RunOnStart: t.every < time.Hour}))
 	}

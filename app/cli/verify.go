@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 
 	"github.com/spf13/cobra"
 
@@ -58,13 +59,13 @@ better with a copy of that list that was kept.`,
 			if err != nil {
 				return err
 			}
-			var results []reports.Verification
-			for _, t := range all {
-				result, err := s.app.Reports.Verify(tenant.With(cmd.Context(), t.ID))
-				if err != nil {
-					return fmt.Errorf("municipality %s: %w", t.ID, err)
-				}
-				results = append(results, result)
+			ids := make([]tenant.ID, len(all))
+			for i, t := range all {
+				ids[i] = t.ID
+			}
+			results, err := s.app.Reports.VerifyAll(cmd.Context(), ids, runtime.GOMAXPROCS(0))
+			if err != nil {
+				return err
 			}
 			return tell(cmd.OutOrStdout(), results, asJSON)
 		},

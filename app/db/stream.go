@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -38,3 +39,10 @@ func (d *DB) Stream(ctx context.Context, query string, args []any, row func(colu
 		return rows.Err()
 	})
 }
+
+// Int64 reads a bigint column of a stream, or a timestamptz: microseconds since
+// the year 2000.
+func Int64(column []byte) int64 { return int64(binary.BigEndian.Uint64(column)) }
+
+// Int32 reads an integer column of a stream, or a date: days since the year 2000.
+func Int32(column []byte) int32 { return int32(binary.BigEndian.Uint32(column)) }

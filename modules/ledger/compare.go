@@ -2,7 +2,9 @@ package ledger
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
+	"hash/maphash"
 	"slices"
 
 	"github.com/google/uuid"
@@ -20,17 +22,46 @@ type Claim struct {
 	Answers uuid.UUID
 }
 
-// Claims reads a module's claims in the order of their entries' ids.
-type Claims func(ctx context.Context, after uuid.UUID, limit int) ([]Claim, error)
+// Claims are all that a module says of entries of some kinds. Each hands them
+// over in any order, as a stream, without their objects; Page reads them with
+// their objects in the order of their entries' ids, from after one on.
+type Claims struct {
+	Each func(ctx context.Context, claim func(Claim)) error
+	Page func(ctx context.Context, after uuid.UUID, limit int) ([]Claim, error)
+}
+
+// weight is a random number for what is claimed: sums of them agree when the
+// claims do, and else by one chance in 2^64.
+func (c Claim) weight() uint64 {
+	var b [64]byte
+	text := append(append(append(b[:0], c.EntryID[:]...), c.Answers[:]...), c.Kind...)
+	return maphash.Bytes(weights, binary.BigEndian.AppendUint64(text, uint64(c.Amount)))
+}
 
 const compareAtATime = 5_000
 
-// Compare walks what a module claims of the entries of some kinds and the
-// entries themselves side by side, and names what one has and the other has
-// not, or has otherwise. The checks are called after what: what-has-its-entry,
-// entry-has-its-what, what-agrees-with-its-entry.
+// Compare weighs what a module claims of the entries of some kinds against the
+// entries themselves and, where these do not agree, walks them side by side and
+// names what one has and the other has not, or has otherwise. The checks are
+// called after what: what-has-its-entry, entry-has-its-what,
+// what-agrees-with-its-entry.
 func (s *Service) Compare(ctx context.Context, what string, kinds []EntryKind, claims Claims) (differences []Difference, err error) {
-	claimed := pages[Claim]{id: func(c Claim) uuid.UUID { return c.EntryID }, next: claims}
+	var scale Scale
+	if err := claims.Each(ctx, func(c Claim) { scale.sum += c.weight() }); err != nil {
+		return nil, err
+	}
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		return s.store.claims(ctx, kinds, func(c Claim) { scale.sum -= c.weight() })
+	})
+	if err != nil || scale.Level() {
+		return nil, err
+	}
+	return s.walkBeside(ctx, what, kinds, claims)
+}
+
+// walkBeside is what Compare does when it must name differences.
+func (s *Service) walkBeside(ctx context.Context, what string, kinds []EntryKind, claims Claims) (differences []Difference, err error) {
+	claimed := pages[Claim]{id: func(c Claim) uuid.UUID { return c.EntryID }, next: claims.Page}
 	entries := pages[Recorded]{
 		id: func(r Recorded) uuid.UUID { return r.ID },
 		next: func(ctx context.Context, after uuid.UUID, limit int) ([]Recorded, error) {

@@ -77,11 +77,11 @@ func (e SealedEntry) Leaf() Hash { return sha256.Sum256(e.appendLeaf(nil)) }
 func (e SealedEntry) appendLeaf(b []byte) []byte {
 	b = append(b, leafPrefix)
 	b = append(b, "jangteo ledger entry 1\nmunicipality "...)
-	b = append(b, e.Tenant.String()...)
+	b = strconv.AppendInt(b, int64(e.Tenant), 10)
 	b = appendID(append(b, "\nentry "...), e.ID)
 	b = append(append(b, "\nkind "...), e.Kind...)
 	b = e.At.UTC().AppendFormat(append(b, "\nat "...), "2006-01-02T15:04:05.000000Z")
-	b = append(append(b, "\nday "...), e.Day.String()...)
+	b = appendDay(append(b, "\nday "...), e.Day)
 	b = strconv.AppendInt(append(b, "\namount "...), int64(e.Amount), 10)
 	b = append(b, "\nanswers "...)
 	if e.Answers == uuid.Nil {
@@ -96,6 +96,18 @@ func (e SealedEntry) appendLeaf(b []byte) []byte {
 		b = strconv.AppendInt(append(b, ' '), int64(t.Amount), 10)
 	}
 	return append(b, '\n')
+}
+
+func appendDay(b []byte, d calendar.Day) []byte {
+	const digits = "0123456789"
+	for _, n := range [...]int{d.Year() / 100, d.Year() % 100, -1, int(d.Month()), -1, d.DayOfMonth()} {
+		if n < 0 {
+			b = append(b, '-')
+			continue
+		}
+		b = append(b, digits[n/10%10], digits[n%10])
+	}
+	return b
 }
 
 func appendID(b []byte, id uuid.UUID) []byte {
@@ -253,7 +265,7 @@ func (s *Service) prove(ctx context.Context, id uuid.UUID) (p Proof, err error) 
 	if err != nil {
 		return p, err
 	}
-	p.Closed = !recorded.Day.After(closed)
+	p.Closed = !closed.IsZero() && !recorded.Day.After(closed)
 	days, err := s.store.days(ctx, recorded.Day.Next(), 1)
 	if err != nil || len(days) == 0 || days[0].Day != recorded.Day {
 		return p, err

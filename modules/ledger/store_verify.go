@@ -4,6 +4,10 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/google/uuid"
+
+	"jangteo/app/db"
+	"jangteo/app/money"
 	"jangteo/app/tenant"
 )
 
@@ -54,12 +58,11 @@ var checks = []check{
 		WHERE r.balance <> m.amount`},
 }
 
-func (s store) counts(ctx context.Context) (accounts, entries, transfers int64, err error) {
+func (s store) counts(ctx context.Context) (accounts, transfers int64, err error) {
 	err = s.db.SQL(ctx).QueryRowContext(ctx, `SELECT
 		(SELECT count(*) FROM ledger.accounts WHERE tenant_id = $1),
-		(SELECT count(*) FROM ledger.entries WHERE tenant_id = $1),
-		(SELECT count(*) FROM ledger.transfers WHERE tenant_id = $1)`, tenant.From(ctx)).Scan(&accounts, &entries, &transfers)
-	return accounts, entries, transfers, err
+		(SELECT count(*) FROM ledger.transfers WHERE tenant_id = $1)`, tenant.From(ctx)).Scan(&accounts, &transfers)
+	return accounts, transfers, err
 }
 
 func (s store) check(ctx context.Context, c check) (list []Difference, err error) {
@@ -76,4 +79,47 @@ func (s store) check(ctx context.Context, c check) (list []Difference, err error
 		list = append(list, d)
 	}
 	return list, rows.Err()
+}
+
+// summedAccounts hands over the accounts that keep no balance, with their last
+// roll-up.
+func (s store) summedAccounts(ctx context.Context, each func(uuid.UUID, rolledUp)) error {
+	return s.db.Stream(ctx, fmt.Sprintf(`
+		SELECT a.id, r.day, r.balance FROM ledger.accounts a
+		LEFT JOIN LATERAL (SELECT day, balance FROM ledger.rollups
+			WHERE tenant_id = %[1]d AND account_id = a.id ORDER BY day DESC LIMIT 1) r ON true
+		WHERE a.tenant_id = %[1]d AND NOT a.guarded`, tenant.From(ctx)), nil, func(columns [][]byte) error {
+		account := rolledUp{}
+		if columns[1] != nil {
+			account = rolledUp{rolled: true, through: db.Int32(columns[1]), balance: amountOf(columns[2])}
+		}
+		each(uuid.UUID(columns[0]), account)
+		return nil
+	})
+}
+
+// guardedAccounts hands over the accounts that keep a balance.
+func (s store) guardedAccounts(ctx context.Context, each func(id uuid.UUID, kind Kind, balance, spent money.Amount)) error {
+	return s.db.Stream(ctx, fmt.Sprintf(`SELECT id, kind, balance, spent FROM ledger.accounts WHERE tenant_id = %d AND guarded`, tenant.From(ctx)), nil,
+		func(columns [][]byte) error {
+			kind := Subsidy
+			if string(columns[1]) == string(Wallet) {
+				kind = Wallet
+			}
+			each(uuid.UUID(columns[0]), kind, amountOf(columns[2]), amountOf(columns[3]))
+			return nil
+		})
+}
+
+// claims hands over what entries of some kinds say of themselves.
+func (s store) claims(ctx context.Context, kinds []EntryKind, each func(Claim)) error {
+	return s.db.Stream(ctx, fmt.Sprintf(`SELECT id, kind, amount, answers FROM ledger.entries WHERE tenant_id = %d AND kind = ANY($1)`, tenant.From(ctx)),
+		[]any{kinds}, func(columns [][]byte) error {
+			c := Claim{EntryID: uuid.UUID(columns[0]), Kind: kindOf(columns[1]), Amount: amountOf(columns[2])}
+			if columns[3] != nil {
+				c.Answers = uuid.UUID(columns[3])
+			}
+			each(c)
+			return nil
+		})
 }

@@ -424,17 +424,3 @@ func (s *Service) TotalsOf(ctx context.Context, merchant uuid.UUID, f Filter) (t
 	})
 	return t, err
 }
-
-// Verify compares payments and cancellations with the ledger's entries, one by
-// one, and names every difference. It only reads.
-func (s *Service) Verify(ctx context.Context) (differences []ledger.Difference, err error) {
-	err = s.db.Tx(ctx, func(ctx context.Context) error {
-		if differences, err = s.store.verify(ctx); err != nil {
-			return err
-		}
-		found, err := s.ledger.Compare(ctx, "payment", []ledger.EntryKind{ledger.Payment, ledger.Cancellation}, s.store.claims)
-		differences = append(differences, found...)
-		return err
-	})
-	return differences, err
-}

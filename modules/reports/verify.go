@@ -2,6 +2,10 @@ package reports
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -45,6 +49,26 @@ func (s *Service) Verify(ctx context.Context) (v Verification, err error) {
 	}
 	v.Took = s.Now().Sub(begun)
 	return v, s.DB.Tx(ctx, func(ctx context.Context) error { return s.store.keep(ctx, v) })
+}
+
+// VerifyAll verifies municipalities, some at once, and returns what was found
+// in each, in their order. The trouble of one does not keep the others waiting.
+func (s *Service) VerifyAll(ctx context.Context, all []tenant.ID, atOnce int) ([]Verification, error) {
+	results, failures := make([]Verification, len(all)), make([]error, len(all))
+	var next atomic.Int64
+	var together sync.WaitGroup
+	for range atOnce {
+		together.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(all) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+				var err error
+				if results[i], err = s.Verify(tenant.With(ctx, all[i])); err != nil {
+					failures[i] = fmt.Errorf("municipality %s: %w", all[i], err)
+				}
+			}
+		})
+	}
+	together.Wait()
+	return results, errors.Join(append(failures, ctx.Err())...)
 }
 
 // recompute asks every module that keeps what the ledger must bear out, in one

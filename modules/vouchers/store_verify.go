@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"jangteo/app/db"
 	"jangteo/app/money"
 	"jangteo/app/tenant"
 	"jangteo/modules/ledger"
@@ -73,4 +74,41 @@ func (s store) faces(ctx context.Context, after uuid.UUID, limit int) (list []wa
 		LEFT JOIN vouchers.lots l ON l.tenant_id = ? AND l.wallet_id = w.id
 		GROUP BY w.id ORDER BY w.id`, tenant.From(ctx), after, limit, tenant.From(ctx)).Scan(&list).Error
 	return list, err
+}
+
+// eachClaim hands over what purchases say of their entries.
+func (s store) eachClaim(ctx context.Context, claim func(ledger.Claim)) error {
+	return s.db.Stream(ctx, fmt.Sprintf(`SELECT reserve_entry_id, settle_entry_id, state, amount, subsidy FROM vouchers.purchases WHERE tenant_id = %d`,
+		tenant.From(ctx)), nil, func(columns [][]byte) error {
+		var reserved uuid.UUID
+		amount, subsidy := money.Amount(db.Int64(columns[3])), money.Amount(db.Int64(columns[4]))
+		if columns[0] != nil {
+			reserved = uuid.UUID(columns[0])
+			claim(ledger.Claim{EntryID: reserved, Kind: ledger.PurchaseReserved, Amount: subsidy})
+		}
+		if columns[1] != nil {
+			c := ledger.Claim{EntryID: uuid.UUID(columns[1]), Kind: ledger.PurchaseReleased, Amount: subsidy, Answers: reserved}
+			if State(columns[2]) == Completed {
+				c.Kind, c.Amount = ledger.PurchaseCompleted, amount
+			}
+			claim(c)
+		}
+		return nil
+	})
+}
+
+// weighLots puts what was put into each wallet on the scale, and one more for
+// the wallet itself.
+func (s store) weighLots(ctx context.Context, scale *ledger.Scale) error {
+	err := s.db.Stream(ctx, fmt.Sprintf(`SELECT id FROM vouchers.wallets WHERE tenant_id = %d`, tenant.From(ctx)), nil, func(columns [][]byte) error {
+		scale.Add(uuid.UUID(columns[0]), 1)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.db.Stream(ctx, fmt.Sprintf(`SELECT wallet_id, face FROM vouchers.lots WHERE tenant_id = %d`, tenant.From(ctx)), nil, func(columns [][]byte) error {
+		scale.Add(uuid.UUID(columns[0]), money.Amount(db.Int64(columns[1])))
+		return nil
+	})
 }

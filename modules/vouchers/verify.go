@@ -33,11 +33,23 @@ const walkAtATime = 5_000
 // verifyEntries compares what purchases say of their entries with the ledger.
 func (s *Service) verifyEntries(ctx context.Context) ([]ledger.Difference, error) {
 	kinds := []ledger.EntryKind{ledger.PurchaseReserved, ledger.PurchaseCompleted, ledger.PurchaseReleased}
-	return s.ledger.Compare(ctx, "purchase", kinds, s.store.claims)
+	return s.ledger.Compare(ctx, "purchase", kinds, ledger.Claims{Each: s.store.eachClaim, Page: s.store.claims})
 }
 
-// verifyWallets checks that what wallets hold and have spent is their lots.
-func (s *Service) verifyWallets(ctx context.Context) (differences []ledger.Difference, err error) {
+// verifyWallets checks that what wallets hold and have spent is their lots. It
+// weighs them all first and looks at each only if that does not agree.
+func (s *Service) verifyWallets(ctx context.Context) ([]ledger.Difference, error) {
+	var scale ledger.Scale
+	if err := s.store.weighLots(ctx, &scale); err != nil {
+		return nil, err
+	}
+	if err := s.ledger.WeighWallets(ctx, &scale); err != nil || scale.Level() {
+		return nil, err
+	}
+	return s.nameWallets(ctx)
+}
+
+func (s *Service) nameWallets(ctx context.Context) (differences []ledger.Difference, err error) {
 	last := uuid.Nil
 	for {
 		page, err := s.store.faces(ctx, last, walkAtATime)
