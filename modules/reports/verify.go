@@ -68,7 +68,7 @@ func (s *Service) VerifyAll(ctx context.Context, all []tenant.ID, atOnce int) ([
 		})
 	}
 	together.Wait()
-	return results, errors.Join(append(failures, ctx.Err())...)
+	return results, errors.Join(errors.Join(failures...), ctx.Err())
 }
 
 // recompute asks every module that keeps what the ledger must bear out, in one
