@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"jangteo/app/calendar"
+	"jangteo/app/cli"
 	"jangteo/app/tenant"
 	"jangteo/modules/payments"
 )
@@ -87,6 +90,37 @@ func TestSignedReceipt(t *testing.T) {
 			h.client(t).do("GET", "/tenants/11560/ledger-days?"+query, nil).want(422)
 		}
 		h.client(t).do("GET", "/tenants/99999/ledger-days", nil).refused(404, "tenant-unknown")
+	})
+
+	t.Run("is checked by the command, offline", func(t *testing.T) {
+		folder := t.TempDir()
+		keep := func(name string, body []byte) string {
+			path := filepath.Join(folder, name)
+			if err := os.WriteFile(path, body, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return path
+		}
+		receipt, keySet := keep("receipt.json", file.raw), keep("keys.json", keys.raw)
+		for name, c := range map[string]struct {
+			args []string
+			exit int
+			says string
+		}{
+			"a whole one":     {[]string{"--receipt", receipt, "--keys", keySet}, 0, "proved       it is entry"},
+			"a changed one":   {[]string{"--receipt", keep("changed.json", bytes.Replace(file.raw, []byte("12500"), []byte("92500"), 1)), "--keys", keySet}, 1, "does not fit"},
+			"no receipt":      {[]string{"--receipt", keySet, "--keys", keySet}, 1, "not a receipt"},
+			"no keys":         {[]string{"--receipt", receipt}, 2, "--keys"},
+			"no file":         {[]string{"--receipt", receipt + "x", "--keys", keySet}, 2, "no such file"},
+			"a hostile file":  {[]string{"--receipt", keep("long.json", make([]byte, 2<<20)), "--keys", keySet}, 2, "longer than any receipt"},
+			"keys of nowhere": {[]string{"--receipt", receipt, "--keys", receipt}, 1, "not a JSON Web Key Set"},
+		} {
+			var out, errs bytes.Buffer
+			exit := cli.Run(context.Background(), append([]string{"verify"}, c.args...), &out, &errs)
+			if exit != c.exit || !strings.Contains(out.String()+errs.String(), c.says) {
+				t.Errorf("%s: exit %d, said %s%s", name, exit, out.String(), errs.String())
+			}
+		}
 	})
 
 	t.Run("survives another program's JSON and no other change", func(t *testing.T) {
