@@ -2,6 +2,10 @@ package payments_test
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/google/uuid"
 
 	"jangteo/app/auth"
@@ -21,36 +26,56 @@ import (
 
 // writer signs receipts of its own making.
 type writer struct {
-	signer *auth.Statements
-	keys   []byte
+	key  ed25519.PrivateKey
+	kid  string
+	keys []byte // published
 }
 
 func newWriter(t testing.TB) writer {
 	t.Helper()
-	kit, ctx := testkit.Open(t)
-	signer, err := auth.OpenStatements(ctx, kit.DB, kit.Box, kit.Clock.Now)
+	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return writer{signer, keySet(signer.Keys())}
+	sum, err := (&jose.JSONWebKey{Key: public}).Thumbprint(crypto.SHA256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kid := base64.RawURLEncoding.EncodeToString(sum)
+	return writer{private, kid, keySet(t, kid, public)}
 }
 
-func keySet(keys []auth.PublicKey) []byte {
-	var list []string
-	for _, key := range keys {
-		list = append(list, fmt.Sprintf(`{"kty":"OKP","crv":"Ed25519","kid":%q,"x":%q,"alg":"EdDSA","use":"sig"}`, key.ID, key.X))
+func keySet(t testing.TB, kid string, public ed25519.PublicKey) []byte {
+	t.Helper()
+	set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: public, KeyID: kid, Algorithm: "EdDSA", Use: "sig"}}})
+	if err != nil {
+		t.Fatal(err)
 	}
-	return []byte(`{"keys":[` + strings.Join(list, ",") + `]}`)
+	return set
+}
+
+func (w writer) jws(t testing.TB, kind string, text []byte) string {
+	t.Helper()
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.EdDSA, Key: jose.JSONWebKey{Key: w.key, KeyID: w.kid}},
+		(&jose.SignerOptions{}).WithType(jose.ContentType(kind)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := signer.Sign(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compact, err := signed.CompactSerialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return compact
 }
 
 // sign puts the same text into both halves of the file.
 func (w writer) sign(t testing.TB, text []byte) []byte {
 	t.Helper()
-	jws, err := w.signer.Sign("jangteo-receipt", text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return []byte(`{"receipt":` + string(text) + `,"jws":"` + jws + `"}`)
+	return []byte(`{"receipt":` + string(text) + `,"jws":"` + w.jws(t, "jangteo-receipt", text) + `"}`)
 }
 
 // sealedReceipt is one of a day with two entries.
@@ -87,7 +112,7 @@ func TestCheckReceipt(t *testing.T) {
 	text := sealedReceipt(t)
 	file := w.sign(t, text)
 	r, kid, err := payments.CheckReceipt(file, w.keys)
-	if err != nil || r.Entry.Amount != 12_500 || kid != w.signer.Keys()[0].ID {
+	if err != nil || r.Entry.Amount != 12_500 || kid != w.kid {
 		t.Fatalf("a whole receipt is refused: %v", err)
 	}
 
@@ -99,19 +124,17 @@ func TestCheckReceipt(t *testing.T) {
 	}
 	t.Run("with other keys", func(t *testing.T) {
 		t.Parallel()
-		refused(t, file, keySet([]auth.PublicKey{{ID: "another", X: w.signer.Keys()[0].X}}), auth.ErrStatementKey)
+		own := w.key.Public().(ed25519.PublicKey) //nolint:forcetypeassert // documented
+		refused(t, file, keySet(t, "another", own), auth.ErrStatementKey)
 		refused(t, file, []byte(`{"keys":[]}`), auth.ErrKeys)
 		refused(t, file, []byte(`no keys`), auth.ErrKeys)
-		stranger := keySet([]auth.PublicKey{{ID: kid, X: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}})
-		refused(t, file, stranger, auth.ErrKeys) // a key under a name that is not its own
+		stranger := newWriter(t).key.Public().(ed25519.PublicKey) //nolint:forcetypeassert // documented
+		refused(t, file, keySet(t, kid, stranger), auth.ErrKeys)  // a key under a name that is not its own
+		refused(t, newWriter(t).sign(t, text), w.keys, auth.ErrStatementKey)
 	})
 	t.Run("of another kind", func(t *testing.T) {
 		t.Parallel()
-		jws, err := w.signer.Sign("access-record", text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		refused(t, []byte(`{"receipt":`+string(text)+`,"jws":"`+jws+`"}`), w.keys, auth.ErrStatement)
+		refused(t, []byte(`{"receipt":`+string(text)+`,"jws":"`+w.jws(t, "access-record", text)+`"}`), w.keys, auth.ErrStatement)
 	})
 	t.Run("with any part of the signature changed", func(t *testing.T) {
 		t.Parallel()
