@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -56,6 +57,7 @@ type waiting struct {
 	Order
 	at   time.Time
 	day  calendar.Day
+	gone <-chan struct{} // closed when the caller no longer waits
 	done chan answer
 }
 
@@ -101,7 +103,7 @@ func (s *Service) Post(ctx context.Context, o Order) (Outcome, error) { return s
 
 func (l *Lane) post(ctx context.Context, o Order) (Outcome, error) {
 	mustBeSound(o.entry())
-	w := &waiting{Order: o, done: make(chan answer, 1)}
+	w := &waiting{Order: o, gone: ctx.Done(), done: make(chan answer, 1)}
 	select {
 	case l.queues[l.queue(o.Tenant)] <- w:
 	default:
@@ -147,8 +149,21 @@ func (l *Lane) write(queue chan *waiting) {
 			}
 		}
 		var batch []*waiting
-		batch, kept = split(kept, l.options.OneTenant)
-		l.book(batch)
+		batch, kept = split(slices.DeleteFunc(kept, left), l.options.OneTenant)
+		if len(batch) > 0 {
+			l.book(batch)
+		}
+	}
+}
+
+// left tells that a caller went away before anything was asked of the database:
+// what they are told later, perhaps by another server, must not be overtaken.
+func left(w *waiting) bool {
+	select {
+	case <-w.gone:
+		return true
+	default:
+		return false
 	}
 }
 
