@@ -27,8 +27,8 @@ import (
 
 const (
 	benchPlatform = "bench"
-	watched       = 200 // sessions whose ending is timed on every server
-	comers        = 64  // devices that come back at a time
+	watched       = 25 // sessions whose ending is timed on every server, from the first to the last
+	comers        = 64 // devices that come back at a time
 )
 
 // ResetResult is what a reset of many sessions did to them and to payments.
@@ -71,7 +71,7 @@ func Handsets(ctx context.Context, a *app.App, ownerURL string, number int) ([]h
 		x, y := key.X.FillBytes(make([]byte, 32)), key.Y.FillBytes(make([]byte, 32)) //nolint:staticcheck // as a JWK has it
 		jwk := fmt.Sprintf(`{"kty":"EC","crv":"P-256","x":%q,"y":%q}`, encode(x), encode(y))
 		thumbprint := sha256.Sum256(fmt.Appendf(nil, `{"crv":"P-256","kty":"EC","x":%q,"y":%q}`, encode(x), encode(y)))
-		if i < watched {
+		if i%max(1, number/watched) == 0 {
 			claims := auth.Claims{Citizen: h.citizen, Session: h.session, Device: h.device, Epoch: 1}
 			if h.token, _, err = a.Tokens.Mint(claims); err != nil {
 				return nil, err
@@ -118,11 +118,11 @@ func (w *World) MeasureReset(ctx context.Context, a *app.App, servers []string, 
 	measured.Go(func() { during, driven = w.Drive(ctx, servers[0], unmeasured, Pay, callers, length+length/2) })
 
 	refused := make([]map[uuid.UUID]time.Time, len(servers))
-	watching, stop := context.WithTimeout(ctx, length)
+	watching, stop := context.WithTimeout(ctx, length+3*time.Minute)
 	defer stop()
 	for i, server := range servers {
 		refused[i] = map[uuid.UUID]time.Time{}
-		measured.Go(func() { watchRefusals(watching, server, all[:min(watched, len(all))], refused[i]) })
+		measured.Go(func() { watchRefusals(watching, server, withToken(all), refused[i]) })
 	}
 	order, err := orderReset(ctx, a)
 	if err != nil {
@@ -136,17 +136,37 @@ func (w *World) MeasureReset(ctx context.Context, a *app.App, servers []string, 
 	}
 	r.PayP99During = during.P99Ms
 	r.PayRatio = r.PayP99During / r.PayP99Before
-	done, err := a.Sessions.ResetByID(ctx, order.ID)
-	if err != nil || done.FinishedAt == nil {
-		return r, errors.Join(err, fmt.Errorf("the reset has not finished: %+v", done))
+	done, err := finished(ctx, a, order.ID)
+	if err != nil {
+		return r, err
 	}
 	r.OrderMs = ms(done.FinishedAt.Sub(*done.ApprovedAt))
 	return r, r.knew(ctx, a, all, refused)
 }
 
+// finished waits until a reset has ended its last session.
+func finished(ctx context.Context, a *app.App, id uuid.UUID) (sessions.ResetOrder, error) {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(3 * time.Minute); ; {
+		r, err := a.Sessions.ResetByID(ctx, id)
+		switch {
+		case err != nil || r.FinishedAt != nil:
+			return r, err
+		case time.Now().After(end):
+			return r, errors.New("the reset has not finished")
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return r, ctx.Err()
+		}
+	}
+}
+
 func (r *ResetResult) knew(ctx context.Context, a *app.App, all []handset, refused []map[uuid.UUID]time.Time) error {
 	var took []time.Duration
-	for _, h := range all[:min(watched, len(all))] {
+	for _, h := range withToken(all) {
 		list, err := a.Sessions.List(ctx, h.citizen)
 		if err != nil {
 			return err
@@ -178,6 +198,16 @@ func orderReset(ctx context.Context, a *app.App) (sessions.ResetOrder, error) {
 		return r, err
 	}
 	return a.Sessions.ApproveReset(person(), r.ID)
+}
+
+// withToken are the handsets that are watched.
+func withToken(all []handset) (some []handset) {
+	for _, h := range all {
+		if h.token != "" {
+			some = append(some, h)
+		}
+	}
+	return some
 }
 
 // watchRefusals notes when a server first refuses each session's token.

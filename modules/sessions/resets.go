@@ -445,15 +445,28 @@ func (s *Service) RunResets(ctx context.Context) {
 		case <-tick.C:
 		case <-s.watch.ordered:
 		}
-		asked, cancel := context.WithTimeout(ctx, 20*time.Second)
+		asked, cancel := context.WithTimeout(ctx, time.Minute)
 		err := s.keepOutcomes(asked)
 		for more := err == nil; more; {
-			more, err = s.AdvanceResets(asked)
+			began := time.Now() //nolint:forbidigo // a duration, not a moment
+			if more, err = s.AdvanceResets(asked); more {
+				rest(asked, time.Since(began)) //nolint:forbidigo // a duration
+			}
 		}
 		cancel()
 		if err != nil && ctx.Err() == nil && !errors.Is(err, fault.ErrUnavailable) {
 			s.log.ErrorContext(ctx, "carrying resets on", "error", err)
 		}
+	}
+}
+
+// rest leaves the database to others for as long as it was taken from them.
+func rest(ctx context.Context, length time.Duration) {
+	wait := time.NewTimer(length)
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-ctx.Done():
 	}
 }
 
