@@ -45,21 +45,21 @@ type ResetResult struct {
 	PayRatio     float64 `json:"pay_ratio"`
 }
 
-// handset is a device with its key and a session.
-type handset struct {
+// Handset is a device with its key and a session.
+type Handset struct {
 	device, session, citizen uuid.UUID
 	key                      *ecdsa.PrivateKey
 	token                    string
 }
 
 // Handsets makes active sessions on devices with keys, as the database's owner.
-func Handsets(ctx context.Context, a *app.App, ownerURL string, number int) ([]handset, error) {
+func Handsets(ctx context.Context, a *app.App, ownerURL string, number int) ([]Handset, error) {
 	owner, err := pgx.Connect(ctx, ownerURL)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = owner.Close(context.WithoutCancel(ctx)) }()
-	made, now := make([]handset, number), a.Now()
+	made, now := make([]Handset, number), a.Now()
 	devices, begun := make([][]any, number), make([][]any, number)
 	people := make([][]any, number)
 	for i := range made {
@@ -67,8 +67,8 @@ func Handsets(ctx context.Context, a *app.App, ownerURL string, number int) ([]h
 		if err != nil {
 			return nil, err
 		}
-		h := handset{uuid.Must(uuid.NewV7()), uuid.Must(uuid.NewV7()), uuid.Must(uuid.NewV7()), key, ""}
-		x, y := key.X.FillBytes(make([]byte, 32)), key.Y.FillBytes(make([]byte, 32)) //nolint:staticcheck // as a JWK has it
+		h := Handset{uuid.Must(uuid.NewV7()), uuid.Must(uuid.NewV7()), uuid.Must(uuid.NewV7()), key, ""}
+		x, y := key.X.FillBytes(make([]byte, 32)), key.Y.FillBytes(make([]byte, 32))
 		jwk := fmt.Sprintf(`{"kty":"EC","crv":"P-256","x":%q,"y":%q}`, encode(x), encode(y))
 		thumbprint := sha256.Sum256(fmt.Appendf(nil, `{"crv":"P-256","kty":"EC","x":%q,"y":%q}`, encode(x), encode(y)))
 		if i%max(1, number/watched) == 0 {
@@ -81,7 +81,7 @@ func Handsets(ctx context.Context, a *app.App, ownerURL string, number int) ([]h
 		none := []byte{0}
 		index := sha256.Sum256(h.citizen[:])
 		people[i] = []any{h.citizen, index[:16], none, none, none, none, none, none, "김*", "010-****-0000", "1990-**-**", now}
-		devices[i] = []any{h.device, h.citizen, encode(thumbprint[:]), jwk, "handset", benchPlatform, "1", now}
+		devices[i] = []any{h.device, h.citizen, encode(thumbprint[:]), jwk, "Handset", benchPlatform, "1", now}
 		begun[i] = []any{h.session, h.citizen, h.device, "identity-check", 1, now, now, now}
 	}
 	for _, table := range []struct {
@@ -105,7 +105,7 @@ func encode(raw []byte) string { return base64.RawURLEncoding.EncodeToString(raw
 
 // MeasureReset lets two people end all sessions of handsets while payments go on at the
 // first server, times how fast every server knows, and lets devices come back.
-func (w *World) MeasureReset(ctx context.Context, a *app.App, servers []string, all []handset, callers int, length time.Duration) (r ResetResult, err error) {
+func (w *World) MeasureReset(ctx context.Context, a *app.App, servers []string, all []Handset, callers int, length time.Duration) (r ResetResult, err error) {
 	r = ResetResult{Scenario: "reset", Sessions: len(all)}
 	before, err := w.Drive(ctx, servers[0], unmeasured, Pay, callers, length)
 	if err != nil {
@@ -164,7 +164,7 @@ func finished(ctx context.Context, a *app.App, id uuid.UUID) (sessions.ResetOrde
 	}
 }
 
-func (r *ResetResult) knew(ctx context.Context, a *app.App, all []handset, refused []map[uuid.UUID]time.Time) error {
+func (r *ResetResult) knew(ctx context.Context, a *app.App, all []Handset, refused []map[uuid.UUID]time.Time) error {
 	var took []time.Duration
 	for _, h := range withToken(all) {
 		list, err := a.Sessions.List(ctx, h.citizen)
@@ -201,7 +201,7 @@ func orderReset(ctx context.Context, a *app.App) (sessions.ResetOrder, error) {
 }
 
 // withToken are the handsets that are watched.
-func withToken(all []handset) (some []handset) {
+func withToken(all []Handset) (some []Handset) {
 	for _, h := range all {
 		if h.token != "" {
 			some = append(some, h)
@@ -211,7 +211,7 @@ func withToken(all []handset) (some []handset) {
 }
 
 // watchRefusals notes when a server first refuses each session's token.
-func watchRefusals(ctx context.Context, server string, some []handset, refused map[uuid.UUID]time.Time) {
+func watchRefusals(ctx context.Context, server string, some []Handset, refused map[uuid.UUID]time.Time) {
 	for len(refused) < len(some) && ctx.Err() == nil {
 		for _, h := range some {
 			if !refused[h.session].IsZero() {
@@ -235,7 +235,7 @@ func watchRefusals(ctx context.Context, server string, some []handset, refused m
 }
 
 // comeBack lets devices resume by their keys for a time, each when it is told to.
-func comeBack(ctx context.Context, server string, all []handset, length time.Duration) (resumed, failed int) {
+func comeBack(ctx context.Context, server string, all []Handset, length time.Duration) (resumed, failed int) {
 	var next, good, bad atomic.Int64
 	var together sync.WaitGroup
 	end := time.Now().Add(length)
@@ -265,7 +265,7 @@ func comeBack(ctx context.Context, server string, all []handset, length time.Dur
 	return int(good.Load()), int(bad.Load())
 }
 
-func (h handset) resume(ctx context.Context, server string) (status int) {
+func (h Handset) resume(ctx context.Context, server string) (status int) {
 	ask := func(path string, body any, answer any) int {
 		raw, _ := json.Marshal(body)
 		request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+server+"/api/v1/sessions/"+path, strings.NewReader(string(raw)))

@@ -2,7 +2,8 @@ package ledger
 
 import (
 	"context"
-	"strconv"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -106,17 +107,18 @@ WITH asked AS (
 
 // kept writes keys, events and the modules' records of what was taken.
 func kept(r LaneRecord) string {
-	text := `, keyed AS (
+	var text strings.Builder
+	text.WriteString(`, keyed AS (
 	INSERT INTO app.idempotency_keys (tenant_id, key, digest, entry_id, created_at)
 	SELECT tenant_id, key, digest, id, at FROM taken
 ), told AS (
 	INSERT INTO app.outbox (tenant_id, topic, payload, created_at)
 	SELECT tenant_id, '` + r.Topic + `', event, at FROM taken
-)`
+)`)
 	for i, keep := range r.Keep {
-		text += ", record_" + strconv.Itoa(i) + " AS (\n\t" + keep + "\n)"
+		fmt.Fprintf(&text, ", record_%d AS (%s)", i, keep)
 	}
-	return text
+	return text.String()
 }
 
 // outcomes is what both statements end with: a row for every order.

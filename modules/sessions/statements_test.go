@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,14 +29,11 @@ func TestAccessStatement(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys := `{"keys":[`
-	for i, key := range signer.Keys() {
-		if i > 0 {
-			keys += ","
-		}
-		keys += fmt.Sprintf(`{"kty":"OKP","crv":"Ed25519","x":%q,"kid":%q}`, key.X, key.ID)
+	var listed []string
+	for _, key := range signer.Keys() {
+		listed = append(listed, fmt.Sprintf(`{"kty":"OKP","crv":"Ed25519","x":%q,"kid":%q}`, key.X, key.ID))
 	}
-	keys += `]}`
+	keys := `{"keys":[` + strings.Join(listed, ",") + `]}`
 	body, _, err := auth.CheckStatement(sessions.StatementKind, signed.Signed, []byte(keys))
 	if err != nil {
 		t.Fatal(err)
