@@ -17,6 +17,7 @@ import (
 	"jangteo/app/approvals"
 	"jangteo/app/audit"
 	"jangteo/app/auth"
+	"jangteo/app/auth/signin"
 	"jangteo/app/calendar"
 	"jangteo/app/clock"
 	"jangteo/app/crypt"
@@ -92,7 +93,7 @@ type App struct {
 	Notifications *notifications.Service
 	Reports       *reports.Service
 
-	web      *auth.WebSessions
+	signIn   *signin.Kit
 	lane     *ledger.Lane
 	tills    *payments.ShopPages
 	keys     *idem.Keys
@@ -168,11 +169,17 @@ func (a *App) build(ctx context.Context, box *crypt.Box) (err error) {
 	a.Approvals = approvals.New(a.DB, a.Audit, now, log)
 	a.Live = live.New(a.DB, log)
 	a.Streams = web.NewStreams(a.Live)
-	a.web = auth.NewWebSessions(a.DB, now, map[auth.Kind]auth.Lifetime{
+	desks := auth.NewWebSessions(a.DB, now, map[auth.Kind]auth.Lifetime{
 		auth.Staff: {Idle: cfg.Sessions.StaffIdle, Absolute: cfg.Sessions.StaffAbsolute},
 		auth.Clerk: {Idle: cfg.Sessions.ClerkIdle, Absolute: cfg.Sessions.ClerkAbsolute},
 	})
 	passwords, err := auth.NewPasswords()
+	if err != nil {
+		return err
+	}
+	a.signIn, err = signin.New(a.DB, box, a.Audit, desks, passwords, signin.Config{
+		PublicURL: cfg.Server.PublicURL, FactorRequired: cfg.Sessions.StaffSecondFactor, StepUp: cfg.Sessions.StepUp,
+	}, now)
 	if err != nil {
 		return err
 	}
@@ -195,14 +202,14 @@ func (a *App) build(ctx context.Context, box *crypt.Box) (err error) {
 		SeveralDevices: !cfg.Sessions.OneDevice, ResumesPerSecond: cfg.Sessions.ResumesPerSecond, PublicURL: cfg.Server.PublicURL,
 	}, now, log)
 	a.Incidents = incidents.New(a.DB, a.Sessions, a.Tenants, a.Audit, a.Approvals, now)
-	a.Staff = staff.New(a.DB, a.Tenants, a.Audit, a.web, passwords, now)
+	a.Staff = staff.New(a.DB, a.Tenants, a.Audit, a.signIn, now)
 	bank := banking.NewOpenBanking(banking.OpenBankingConfig{
 		URL: cfg.Bank.URL, ClientID: cfg.Bank.ClientID, ClientSecret: cfg.Bank.ClientSecret, ClientName: "jangteo", Timeout: cfg.Bank.Timeout,
 	}, now)
 	if a.Banking, err = banking.New(a.DB, a.Lane, bank, box, banking.Config{InstitutionCode: cfg.Bank.Institution}, now, log); err != nil {
 		return err
 	}
-	a.Merchants = merchants.New(a.DB, a.Lane, a.Ledger, box, a.Audit, a.Live, a.web, passwords, cfg.Sessions.ClerkAbsolute, now, log)
+	a.Merchants = merchants.New(a.DB, a.Lane, a.Ledger, box, a.Audit, a.Live, a.signIn, cfg.Sessions.ClerkAbsolute, now, log)
 	a.Vouchers = vouchers.New(vouchers.Kits{DB: a.DB, Lane: a.Lane, Keys: a.keys, Outbox: a.Outbox, Audit: a.Audit, Now: now, Log: log},
 		a.Ledger, a.Tenants, a.Banking)
 	a.Sessions.KnowMembers(a.Vouchers.Members)

@@ -37,7 +37,7 @@ var rooms = []string{"app/cli", "app/demo", "app/bench"}
 
 // layers says which files may touch what; the name of a file is its layer.
 var layers = []struct{ library, files string }{
-	{"gorm.io/", `^(app/db/|app/\w+/store\w*\.go|modules/\w+/store\w*\.go)`},
+	{"gorm.io/", `^(app/db/|app/[\w/]+/store\w*\.go|modules/\w+/store\w*\.go)`},
 	{"github.com/jackc/pgx", `^(app/(bench|db|pg|live|cli|demo|telemetry|testkit|simulate)/|app/jobs\.go|app/[\w/]*store\w*\.go|migrations/|modules/\w+/store\w*\.go)`},
 	{"github.com/labstack/echo", `^(app/[\w]+\.go|app/(web|auth|telemetry|demo)/|modules/\w+/(api|pages)\w*\.go)`},
 	{"github.com/danielgtaylor/huma", `^(app/web/|modules/\w+/api\w*\.go)`},

@@ -38,6 +38,7 @@ var faces = []struct {
 		{Key: "nav.operations.approvals", URL: "/operations/approvals", Icon: "check"},
 		{Key: "nav.operations.incidents", URL: "/operations/incidents", Icon: "flag"},
 		{Key: "nav.operations.cases", URL: "/operations/cases", Icon: "shield"},
+		{Key: "nav.operations.security", URL: "/operations/security", Icon: "lock"},
 	}},
 	{"/office", "/office", "/office/sign-out", nil}, // reports.Nav knows who may open what
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"jangteo/app/auth"
+	"jangteo/app/auth/signin"
 	"jangteo/app/web"
 	"jangteo/modules/banking"
 	"jangteo/modules/citizens"
@@ -34,14 +35,19 @@ const (
 // everything can be served. testdata/routes.golden holds the whole table.
 func (a *App) routes() {
 	signIn := sessions.NewPages(a.Sessions, a.Pages, a.secure())
-	shop := merchants.NewPages(a.Merchants, a.Tenants, a.Pages, merchants.Cookie{Name: a.cookie("jangteo_shop"), Secure: a.secure()})
-	office := staff.NewPages(a.Staff, a.Pages, staff.Cookie{Name: a.cookie("jangteo_office"), Secure: a.secure()})
+	shop := merchants.NewPages(a.Merchants, a.Tenants, a.Pages, signin.Cookie{Name: a.cookie("jangteo_shop"), Secure: a.secure()})
+	office := staff.NewSignInPages(a.Staff, a.Pages, signin.Cookie{Name: a.cookie("jangteo_office"), Secure: a.secure()})
 	prove := map[auth.Kind]func(echo.Context) (auth.Principal, error){
-		auth.Citizen: signIn.Authenticate, auth.Clerk: shop.Authenticate, auth.Staff: office.Authenticate, auth.Operator: office.AuthenticateOperator,
+		auth.Citizen: signIn.Authenticate, auth.Clerk: shop.Authenticate,
+		auth.Staff:    func(c echo.Context) (auth.Principal, error) { return office.Authenticate(c, auth.Staff) },
+		auth.Operator: func(c echo.Context) (auth.Principal, error) { return office.Authenticate(c, auth.Operator) },
 	}
+	desks := map[auth.Kind]*signin.Pages{auth.Clerk: shop.Pages, auth.Staff: office, auth.Operator: office}
 	a.Router = web.NewRouter(a.Echo, web.Gate{
 		Authenticate: func(c echo.Context, kind auth.Kind) (auth.Principal, error) { return prove[kind](c) },
 		Tenant:       a.Tenants.Known,
+		Fresh:        func(c echo.Context, who auth.Principal) (bool, error) { return desks[who.Kind].Fresh(c, who) },
+		StepUp:       func(c echo.Context, who auth.Principal) error { return desks[who.Kind].StepUp(c) },
 		SignIn:       map[auth.Kind]string{auth.Citizen: "/sign-in", auth.Clerk: "/shop/sign-in", auth.Staff: "/office/sign-in", auth.Operator: "/office/sign-in"},
 	}, a.Words, Version)
 	a.Echo.GET(static.Prefix+"*", echo.WrapHandler(static.Handler()))
@@ -234,15 +240,39 @@ func (a *App) citizenPages(signIn *sessions.Pages) {
 	a.page(web.Anyone, web.Login, post, "/my/sign-out", signIn.SignOut)
 }
 
+// signInPages are how people with a desk come in; who may see which of their
+// second factors' pages says the sign-in itself.
+func (a *App) signInPages(p *signin.Pages, path string) {
+	a.page(web.Anyone, web.Login, get, path, p.SignIn)
+	a.page(web.Anyone, web.Login, post, path, p.Begin)
+	a.page(web.Anyone, web.Login, post, path+"/passkey/ask", p.AskPasskey)
+	a.page(web.Anyone, web.Login, post, path+"/passkey", p.WithPasskey)
+	a.page(web.Anyone, web.Login, get, path+"/second", p.Second)
+	a.page(web.Anyone, web.Login, post, path+"/second", p.GiveCode)
+	a.page(web.Anyone, web.Login, get, path+"/factors", p.Factors)
+	a.page(web.Anyone, web.Login, post, path+"/factors/passkey/ask", p.AskNewPasskey)
+	a.page(web.Anyone, web.Login, post, path+"/factors/passkey", p.AddPasskey)
+	a.page(web.Anyone, web.Login, post, path+"/factors/passkey/remove", p.RemovePasskey)
+	a.page(web.Anyone, web.Login, post, path+"/factors/code-app", p.BeginCodeApp)
+	a.page(web.Anyone, web.Login, get, path+"/factors/code-app.svg", p.CodeAppDrawing)
+	a.page(web.Anyone, web.Login, post, path+"/factors/code-app/confirm", p.ConfirmCodeApp)
+	a.page(web.Anyone, web.Login, post, path+"/factors/code-app/remove", p.RemoveCodeApp)
+	a.page(web.Anyone, web.Login, post, path+"/factors/recovery-codes", p.NewRecoveryCodes)
+}
+
+// deskPages are what everybody with a desk may do with their own sign-ins.
+func (a *App) deskPages(access web.Access, p *signin.Pages, home string) {
+	a.page(access, web.Login, post, home+"/sign-out", p.SignOut)
+	a.page(access, web.Read, get, home+"/security", p.Security)
+	a.page(access, web.Login, post, home+"/security/revoke", p.Revoke)
+	a.page(access, web.Login, post, home+"/security/password", p.ChangePassword)
+}
+
 func (a *App) shopPages(shop *merchants.Pages) {
 	tills, owed := payments.NewShopPages(a.Payments, a.Live, a.Streams, a.Pages), settlement.NewPages(a.Settlement, a.Pages)
 	a.tills = tills
-	a.page(web.Anyone, web.Login, get, "/shop/sign-in", shop.SignIn)
-	a.page(web.Anyone, web.Login, post, "/shop/sign-in", shop.Begin)
-	a.page(web.Clerks, web.Login, post, "/shop/sign-out", shop.SignOut)
-	a.page(web.Clerks, web.Read, get, "/shop/security", shop.Security)
-	a.page(web.Clerks, web.Login, post, "/shop/security/revoke", shop.Revoke)
-	a.page(web.Clerks, web.Login, post, "/shop/security/password", shop.ChangePassword)
+	a.signInPages(shop.Pages, "/shop/sign-in")
+	a.deskPages(web.Clerks, shop.Pages, "/shop")
 	a.page(web.ClerksWho("sales.read"), web.Read, get, "/shop", tills.Today)
 	a.page(web.ClerksWho("sales.read"), web.Read, get, "/shop/live", tills.Live)
 	a.page(web.ClerksWho("sales.read"), web.Read, get, "/shop/sales", tills.Sales)
@@ -255,15 +285,11 @@ func (a *App) shopPages(shop *merchants.Pages) {
 	a.page(web.ClerksWho("qr.make"), web.Read, get, "/shop/qr.svg", shop.QRDrawing)
 }
 
-func (a *App) officePages(office *staff.Pages) {
+func (a *App) officePages(office *signin.Pages) {
 	r := reports.NewPages(a.Reports, a.Pages)
 	may := web.StaffWho
-	a.page(web.Anyone, web.Login, get, "/office/sign-in", office.SignIn)
-	a.page(web.Anyone, web.Login, post, "/office/sign-in", office.Begin)
-	a.page(web.Staff, web.Login, post, "/office/sign-out", office.SignOut)
-	a.page(web.Staff, web.Read, get, "/office/security", office.Security)
-	a.page(web.Staff, web.Login, post, "/office/security/revoke", office.Revoke)
-	a.page(web.Staff, web.Login, post, "/office/security/password", office.ChangePassword)
+	a.signInPages(office, "/office/sign-in")
+	a.deskPages(web.Staff, office, "/office")
 	a.page(may("dashboard.read"), web.Report, get, "/office", r.Dashboard)
 	a.page(may("payments.read"), web.Report, get, "/office/payments", r.Payments)
 	a.page(may("payments.read"), web.Report, get, "/office/payments.csv", r.PaymentsCSV)
@@ -283,13 +309,13 @@ func (a *App) officePages(office *staff.Pages) {
 	a.page(may("settlement.read"), web.Report, get, "/office/settlements", r.Settlements)
 	a.page(may("settlement.read"), web.Report, get, "/office/settlements.csv", r.SettlementsCSV)
 	a.page(may("settlement.read"), web.Report, get, "/office/settlements/{id}", r.Settlement)
-	a.page(may("settlement.close"), web.Report, post, "/office/settlements/close", r.CloseDays)
-	a.page(may("settlement.close"), web.Report, post, "/office/settlements/pay-out", r.ProposePayOut)
-	a.page(may("settlement.close"), web.Report, post, "/office/settlements/{id}/retry", r.ProposeRetry)
+	a.page(may("settlement.close").Lately(), web.Report, post, "/office/settlements/close", r.CloseDays)
+	a.page(may("settlement.close").Lately(), web.Report, post, "/office/settlements/pay-out", r.ProposePayOut)
+	a.page(may("settlement.close").Lately(), web.Report, post, "/office/settlements/{id}/retry", r.ProposeRetry)
 	four := staff.NewApprovalPages(a.Approvals, a.Pages, a.Now)
 	a.page(web.Staff, web.Report, get, "/office/approvals", four.List)
 	a.page(web.Staff, web.Report, get, "/office/approvals/{id}", four.Show)
-	a.page(web.Staff, web.Report, post, "/office/approvals/{id}/approve", four.Approve)
+	a.page(web.Staff.Lately(), web.Report, post, "/office/approvals/{id}/approve", four.Approve)
 	a.page(web.Staff, web.Report, post, "/office/approvals/{id}/reject", four.Reject)
 	a.page(web.Staff, web.Report, post, "/office/approvals/{id}/withdraw", four.Withdraw)
 	a.page(may("ledger.read"), web.Report, get, "/office/ledger", r.Ledger)
@@ -305,9 +331,8 @@ func (a *App) officePages(office *staff.Pages) {
 }
 
 // operatorPages are of the operator's own staff, who see no municipality's rows.
-func (a *App) operatorPages(office *staff.Pages) {
+func (a *App) operatorPages(office *signin.Pages) {
 	four := staff.NewApprovalPages(a.Approvals, a.Pages, a.Now)
-	a.page(web.Operators, web.Login, post, "/operations/sign-out", office.SignOut)
 	troubles := incidents.NewPages(a.Incidents, a.Tenants, a.Pages)
 	told, looked := web.OperatorsWho("incidents.manage"), web.OperatorsWho("sessions.reset")
 	a.page(told, web.Report, get, "/operations/incidents", troubles.Desk)
@@ -319,9 +344,10 @@ func (a *App) operatorPages(office *staff.Pages) {
 	a.page(looked, web.Report, get, "/operations/cases", troubles.Cases)
 	a.page(looked, web.Report, get, "/operations/cases/{id}", troubles.Case)
 	a.page(looked, web.Report, post, "/operations/cases/{id}/close", troubles.CloseCase)
+	a.deskPages(web.Operators, office, "/operations")
 	a.page(web.Operators, web.Report, get, "/operations/approvals", four.List)
 	a.page(web.Operators, web.Report, get, "/operations/approvals/{id}", four.Show)
-	a.page(web.Operators, web.Report, post, "/operations/approvals/{id}/approve", four.Approve)
+	a.page(web.Operators.Lately(), web.Report, post, "/operations/approvals/{id}/approve", four.Approve)
 	a.page(web.Operators, web.Report, post, "/operations/approvals/{id}/reject", four.Reject)
 	a.page(web.Operators, web.Report, post, "/operations/approvals/{id}/withdraw", four.Withdraw)
 }

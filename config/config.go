@@ -49,12 +49,14 @@ type Config struct {
 		Audience string `mapstructure:"audience"`
 	} `mapstructure:"tokens"`
 	Sessions struct {
-		OneDevice        bool          `mapstructure:"one_device"`
-		ResumesPerSecond int           `mapstructure:"resumes_per_second"`
-		StaffIdle        time.Duration `mapstructure:"staff_idle"`
-		StaffAbsolute    time.Duration `mapstructure:"staff_absolute"`
-		ClerkIdle        time.Duration `mapstructure:"clerk_idle"`
-		ClerkAbsolute    time.Duration `mapstructure:"clerk_absolute"`
+		OneDevice         bool          `mapstructure:"one_device"`
+		ResumesPerSecond  int           `mapstructure:"resumes_per_second"`
+		StaffIdle         time.Duration `mapstructure:"staff_idle"`
+		StaffAbsolute     time.Duration `mapstructure:"staff_absolute"`
+		ClerkIdle         time.Duration `mapstructure:"clerk_idle"`
+		ClerkAbsolute     time.Duration `mapstructure:"clerk_absolute"`
+		StaffSecondFactor bool          `mapstructure:"staff_second_factor"`
+		StepUp            time.Duration `mapstructure:"step_up"`
 	} `mapstructure:"sessions"`
 	Ledger struct {
 		LaneWriters  int    `mapstructure:"lane_writers"`
@@ -201,7 +203,8 @@ func (c Config) check() (mistakes []error) {
 	}
 	for name, d := range map[string]time.Duration{"server.request_timeout": c.Server.RequestTimeout, "server.shutdown_timeout": c.Server.ShutdownTimeout,
 		"bank.timeout": c.Bank.Timeout, "sessions.staff_idle": c.Sessions.StaffIdle, "sessions.staff_absolute": c.Sessions.StaffAbsolute,
-		"sessions.clerk_idle": c.Sessions.ClerkIdle, "sessions.clerk_absolute": c.Sessions.ClerkAbsolute} {
+		"sessions.clerk_idle": c.Sessions.ClerkIdle, "sessions.clerk_absolute": c.Sessions.ClerkAbsolute,
+		"sessions.step_up": c.Sessions.StepUp} {
 		if d < time.Second || d > 30*24*time.Hour {
 			wrong("%s must be between 1s and 720h, not %s", name, d)
 		}

@@ -5,6 +5,7 @@ package auth
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -34,6 +35,7 @@ type Principal struct {
 	Merchant    uuid.UUID   // clerks only
 	Name        string      // as greeted on screens
 	Permissions []string    // staff, operators and clerks
+	Proven      time.Time   // when they last proved who they are; staff, operators and clerks
 	Locale      string      // ko or en
 	Request     RequestInfo // where from
 }

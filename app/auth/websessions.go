@@ -20,9 +20,30 @@ import (
 const (
 	EndedSignedOut         = "signed-out"
 	EndedRevoked           = "revoked"
+	EndedRevokedByStaff    = "revoked-by-staff"
+	EndedSuspended         = "suspended" // who the session was of
 	EndedExpiredIdle       = "expired-idle"
 	EndedExpired           = "expired"
 	EndedCredentialChanged = "credential-changed"
+	EndedGivenUp           = "second-factor-given-up" // signed in anew before the second factor
+)
+
+// Stage of a sign-in: only a full one may do anything but go on to it.
+type Stage string
+
+// The stages.
+const (
+	StageSecond Stage = "second" // the second factor is still to be given
+	StageEnrol  Stage = "enrol"  // a second factor is still to be made
+	StageFull   Stage = "full"
+)
+
+// How somebody proved who they are.
+const (
+	ByPassword     = "password"
+	ByCode         = "code"
+	ByRecoveryCode = "recovery-code"
+	ByPasskey      = "passkey"
 )
 
 // ErrWebSessionEnded tells why somebody has to sign in again; its parameter
@@ -41,6 +62,9 @@ type WebSession struct {
 	EndedReason *string
 	UserAgent   string
 	Address     string
+	Stage       Stage
+	Method      string
+	ProvenAt    time.Time // when the person last proved who they are
 }
 
 // Lifetime bounds a web session.
@@ -61,7 +85,7 @@ func NewWebSessions(d *db.DB, now clock.Now, lives map[Kind]Lifetime) *WebSessio
 }
 
 // Begin signs somebody in and returns the token for their cookie.
-func (w *WebSessions) Begin(ctx context.Context, realm Kind, subject uuid.UUID, t tenant.ID) (token string, s WebSession, err error) {
+func (w *WebSessions) Begin(ctx context.Context, realm Kind, subject uuid.UUID, t tenant.ID, stage Stage, method string) (token string, s WebSession, err error) {
 	raw := make([]byte, 32)
 	_, _ = rand.Read(raw) // never fails
 	token = base64.RawURLEncoding.EncodeToString(raw)
@@ -69,6 +93,7 @@ func (w *WebSessions) Begin(ctx context.Context, realm Kind, subject uuid.UUID, 
 	s = WebSession{
 		ID: uuid.Must(uuid.NewV7()), Realm: realm, SubjectID: subject, TenantID: t,
 		CreatedAt: w.now(), SeenAt: w.now(), UserAgent: info.UserAgent, Address: info.Address,
+		Stage: stage, Method: method, ProvenAt: w.now(),
 	}
 	err = w.db.Platform(ctx, func(ctx context.Context) error { return w.store.insert(ctx, digest(token), s) })
 	return token, s, err
@@ -106,6 +131,24 @@ func (w *WebSessions) Find(ctx context.Context, realm Kind, token string) (s Web
 		return nil
 	})
 	return s, errors.Join(err, ended)
+}
+
+// Prove records that the person of a session has proven who they are again, and
+// how far they now are.
+func (w *WebSessions) Prove(ctx context.Context, id uuid.UUID, stage Stage, method string) error {
+	return w.db.Platform(ctx, func(ctx context.Context) error { return w.store.prove(ctx, id, stage, method, w.now()) })
+}
+
+// Get returns a session by its id, live or ended, or ErrSignInRequired.
+func (w *WebSessions) Get(ctx context.Context, id uuid.UUID) (s WebSession, err error) {
+	err = w.db.Platform(ctx, func(ctx context.Context) error {
+		s, err = w.store.get(ctx, id)
+		if errors.Is(err, errNoSession) {
+			err = ErrSignInRequired
+		}
+		return err
+	})
+	return s, err
 }
 
 // End ends a session for a recorded reason; the first reason stays.

@@ -36,6 +36,13 @@ var operators = []official{
 	{tenant.Platform, "security@jangteo.example", "남다정", "보안실", staff.OfPlatform},
 }
 
+// guarded signs in with a code of an app besides a password; the demonstration
+// asks nobody else for a second factor.
+var guarded = official{flagship, "guarded@yeongdeungpo.example", "고은비", "지역경제과", staff.Officer}
+
+// guardedSecret is what an app makes the codes of guarded from.
+const guardedSecret = "JANGTEOJANGTEOJANGTEOJANGTEO2345"
+
 // clerk is somebody at a shop who can be signed in as.
 type clerk struct {
 	login string
@@ -59,6 +66,7 @@ func clerksOf(id tenant.ID) (list []clerk) {
 // Logins is everybody who can be signed in as, for people and for scripts.
 type Logins struct {
 	Citizens     []CitizenLogin  `json:"citizens"`
+	Guarded      []StaffLogin    `json:"staff_with_second_factor"`
 	Merchants    []MerchantLogin `json:"merchants"`
 	Staff        []StaffLogin    `json:"staff"`
 	Operators    []StaffLogin    `json:"operators"` // of the platform; they sign in where staff do
@@ -96,6 +104,7 @@ type StaffLogin struct {
 	Role       string `json:"role"`
 	Tenant     string `json:"tenant,omitempty"`
 	TenantName string `json:"tenant_name,omitempty"`
+	Secret     string `json:"totp_secret,omitempty"` // base32, SHA-1, six digits, 30 seconds
 }
 
 // BankAccount is a citizen's, at the simulated bank.
@@ -146,6 +155,10 @@ func (p *Pages) Logins(ctx context.Context) (l Logins, err error) {
 	for _, o := range operators {
 		l.Operators = append(l.Operators, StaffLogin{Login: o.login, Password: password, Name: o.name, Role: string(o.role)})
 	}
+	l.Guarded = []StaffLogin{{
+		Login: guarded.login, Password: password, Name: guarded.name, Role: string(guarded.role),
+		Tenant: guarded.tenant.String(), TenantName: nameOf(guarded.tenant), Secret: guardedSecret,
+	}}
 	for _, o := range officials {
 		l.Staff = append(l.Staff, StaffLogin{
 			Login: o.login, Password: password, Name: o.name, Role: string(o.role), Tenant: o.tenant.String(), TenantName: nameOf(o.tenant),

@@ -110,12 +110,20 @@ func (s *seeder) join(ctx context.Context, p *place) error {
 
 // employ gives the people of the offices their logins.
 func (s *seeder) employ(ctx context.Context) error {
-	everybody := slices.Concat(officials, operators)
+	for _, m := range append(slices.Clone(municipalities), municipality{}) { // and the operator
+		if err := s.app.Staff.Require(ctx, m.id, false); err != nil {
+			return err
+		}
+	}
+	everybody := slices.Concat(officials, operators, []official{guarded})
 	return each(ctx, len(everybody), func(ctx context.Context, i int) error {
 		o := everybody[i]
-		_, err := s.app.Staff.Register(ctx, staff.RegisterInput{
+		m, err := s.app.Staff.Register(ctx, staff.RegisterInput{
 			TenantID: o.tenant, Login: o.login, Password: password, Name: o.name, Department: o.department, Role: o.role,
 		})
+		if err == nil && o.login == guarded.login {
+			err = s.app.Staff.SeedCodeApp(ctx, m.ID, guardedSecret)
+		}
 		return err
 	})
 }

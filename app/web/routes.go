@@ -40,6 +40,7 @@ const (
 type Access struct {
 	Kind       auth.Kind // empty: anyone
 	Permission string    // empty: everyone of that kind
+	Fresh      bool      // who they are must have been proven lately; for forms only
 }
 
 // Anyone needs no sign-in.
@@ -54,22 +55,34 @@ var (
 )
 
 // StaffWho are staff of a municipality who hold a permission.
-func StaffWho(permission string) Access { return Access{auth.Staff, permission} }
+func StaffWho(permission string) Access { return Access{Kind: auth.Staff, Permission: permission} }
 
 // OperatorsWho are staff of the platform's operator who hold a permission.
-func OperatorsWho(permission string) Access { return Access{auth.Operator, permission} }
+func OperatorsWho(permission string) Access {
+	return Access{Kind: auth.Operator, Permission: permission}
+}
 
 // ClerksWho are clerks of a merchant who hold a permission.
-func ClerksWho(permission string) Access { return Access{auth.Clerk, permission} }
+func ClerksWho(permission string) Access { return Access{Kind: auth.Clerk, Permission: permission} }
+
+// Lately demands a proof of who they are of the last minutes.
+func (a Access) Lately() Access {
+	a.Fresh = true
+	return a
+}
 
 func (a Access) String() string {
-	switch {
-	case a.Kind == "":
+	if a.Kind == "" {
 		return "anyone"
-	case a.Permission == "":
-		return string(a.Kind)
 	}
-	return string(a.Kind) + ":" + a.Permission
+	text := string(a.Kind)
+	if a.Permission != "" {
+		text += ":" + a.Permission
+	}
+	if a.Fresh {
+		text += " lately"
+	}
+	return text
 }
 
 // Route is one line of the table of who may reach what.
@@ -88,6 +101,10 @@ type Gate struct {
 	Authenticate func(c echo.Context, kind auth.Kind) (auth.Principal, error)
 	// Tenant refuses a code that is not a municipality.
 	Tenant func(ctx context.Context, id tenant.ID) error
+	// Fresh reports whether somebody proved who they are lately, or does with
+	// this request; StepUp asks them to.
+	Fresh  func(c echo.Context, who auth.Principal) (bool, error)
+	StepUp func(c echo.Context, who auth.Principal) error
 	// SignIn is where a page sends a stranger.
 	SignIn map[auth.Kind]string
 }
@@ -207,6 +224,9 @@ type echoKey struct{}
 
 // Page mounts a handler of HTML, a form post, a download or a stream.
 func (r *Router) Page(route Route, handler echo.HandlerFunc) {
+	if route.Access.Fresh && route.Method != http.MethodPost {
+		panic("web: only a form can wait for a fresh proof: " + route.Path)
+	}
 	r.Table = append(r.Table, route)
 	r.Echo.Add(route.Method, echoPath(route.Path), func(c echo.Context) error {
 		ctx, err := r.enter(c, route)
@@ -217,6 +237,14 @@ func (r *Router) Page(route Route, handler echo.HandlerFunc) {
 			return err
 		}
 		c.SetRequest(c.Request().WithContext(ctx))
+		if route.Access.Fresh {
+			who := auth.From(ctx)
+			if fresh, err := r.Gate.Fresh(c, who); err != nil {
+				return err
+			} else if !fresh {
+				return r.Gate.StepUp(c, who)
+			}
+		}
 		return handler(c)
 	})
 }

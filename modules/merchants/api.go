@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"jangteo/app/money"
+	"jangteo/app/tenant"
 )
 
 // API is the JSON face, for apps and tills.
@@ -20,6 +21,7 @@ type SignInRequest struct {
 	Body struct {
 		Login    string `json:"login" minLength:"1" maxLength:"40"`
 		Password string `json:"password" minLength:"1" maxLength:"128"`
+		Code     string `json:"code,omitempty" maxLength:"30" doc:"Of an app, or a recovery code, where a second factor was made"`
 	}
 }
 
@@ -43,15 +45,23 @@ type SignInReply struct {
 
 // SignIn answers POST /merchant/sessions.
 func (a *API) SignIn(ctx context.Context, in *SignInRequest) (*SignInReply, error) {
-	signed, err := a.service.SignIn(ctx, in.Body.Login, in.Body.Password)
+	signed, err := a.service.SignInWithCode(ctx, in.Body.Login, in.Body.Password, in.Body.Code)
+	if err != nil {
+		return nil, err
+	}
+	shop, err := a.service.Get(tenant.With(ctx, signed.Tenant), signed.Principal.Merchant)
+	if err != nil {
+		return nil, err
+	}
+	clerk, err := a.service.Clerk(ctx, signed.ID)
 	if err != nil {
 		return nil, err
 	}
 	out := &SignInReply{}
 	b := &out.Body
 	b.Token, b.ExpiresAt = signed.Token, a.service.sessionEnd(signed.Session)
-	b.Clerk.ID, b.Clerk.Name, b.Clerk.Role = signed.ID, signed.Name, signed.Role
-	b.Merchant.ID, b.Merchant.Name, b.Merchant.Tenant = signed.Merchant.ID, signed.Merchant.Name, signed.TenantID.String()
+	b.Clerk.ID, b.Clerk.Name, b.Clerk.Role = clerk.ID, clerk.Name, clerk.Role
+	b.Merchant.ID, b.Merchant.Name, b.Merchant.Tenant = shop.ID, shop.Name, signed.Tenant.String()
 	return out, nil
 }
 

@@ -2,7 +2,6 @@ package merchants
 
 import (
 	"context"
-	"crypto/sha256"
 	"regexp"
 	"strings"
 	"time"
@@ -11,17 +10,10 @@ import (
 
 	"jangteo/app/audit"
 	"jangteo/app/auth"
+	"jangteo/app/auth/signin"
 	"jangteo/app/fault"
 	"jangteo/app/tenant"
 	"jangteo/app/web"
-)
-
-const (
-	freeFailures   = 5                // before the first wait; people mistype
-	firstWait      = 30 * time.Second // doubled with every further failure
-	longestWait    = time.Hour
-	failuresForget = 24 * time.Hour
-	loginMost      = 40
 )
 
 var loginForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{2,39}$`)
@@ -51,7 +43,7 @@ func (s *Service) AddClerk(ctx context.Context, in ClerkInput) (c Clerk, err err
 	if err := wrong.OrNil(); err != nil {
 		return c, err
 	}
-	hash, err := s.passwords.Hash(ctx, "password", in.Password)
+	hash, err := s.HashPassword(ctx, "password", in.Password)
 	if err != nil {
 		return c, err
 	}
@@ -74,172 +66,48 @@ func (s *Service) AddClerk(ctx context.Context, in ClerkInput) (c Clerk, err err
 	return r.clerk(), err
 }
 
-// SignedIn is a clerk with a fresh session.
-type SignedIn struct {
-	Clerk
-	Merchant Merchant
-	Token    string
-	Session  auth.WebSession
-}
-
-// SignIn checks a login and password and begins a session. It answers
-// auth.ErrWrongLogin, or ErrSignInWait after too many failures, the same for
-// logins that exist and those that do not.
-func (s *Service) SignIn(ctx context.Context, login, password string) (in SignedIn, err error) {
-	login = strings.ToLower(strings.TrimSpace(login))
-	var r clerkRow
+// Clerk returns somebody who works at a shop, or auth.ErrSignInRequired when
+// they have left.
+func (s *Service) Clerk(ctx context.Context, id uuid.UUID) (c Clerk, err error) {
 	err = s.db.Platform(ctx, func(ctx context.Context) error {
-		if err := s.try(ctx, login); err != nil {
-			return err
-		}
-		r, err = s.store.clerkByLogin(ctx, login)
+		r, err := s.store.clerk(ctx, id)
+		c = r.clerk()
 		return err
 	})
-	if err != nil {
-		return in, err
-	}
-	ok, err := s.passwords.Match(ctx, password, r.PasswordHash)
-	if err != nil {
-		return in, err
-	}
-	if !ok {
-		return in, auth.ErrWrongLogin
-	}
-	return s.begin(ctx, r)
+	return c, err
 }
 
-// try counts a failure before the password is looked at, so that many tries at
-// once are not one; a password that fits takes it back. While a login has to
-// wait, tries are refused and do not count.
-func (s *Service) try(ctx context.Context, login string) error {
-	now, hash := s.now(), loginHash(login)
-	tries, err := s.store.countTry(ctx, hash, now, now.Add(-failuresForget))
-	if err != nil {
-		return err
+// realm tells the sign-in of clerks.
+func (s *Service) realm() signin.Realm {
+	return signin.Realm{
+		Kind: auth.Clerk, Object: "clerk",
+		Normalise: func(login string) string { return strings.ToLower(strings.TrimSpace(login)) },
+		ByLogin: func(ctx context.Context, login string) (signin.Account, error) {
+			r, err := s.store.clerkByLogin(ctx, login)
+			return r.account(), err
+		},
+		ByID: func(ctx context.Context, id uuid.UUID) (signin.Account, error) {
+			r, err := s.store.clerk(ctx, id)
+			return r.account(), err
+		},
+		SetPassword: func(ctx context.Context, id uuid.UUID, hash string) error {
+			return s.store.setPassword(ctx, id, hash, s.now())
+		},
 	}
-	if left := tries.WaitUntil.Sub(now); left > 0 {
-		return ErrSignInWait.After(left)
-	}
-	return s.store.setWait(ctx, hash, now.Add(waitAfter(tries.Failures)))
 }
 
-// begin starts a session in one transaction with what goes with it.
-func (s *Service) begin(ctx context.Context, r clerkRow) (in SignedIn, err error) {
-	ctx = tenant.With(ctx, r.TenantID)
-	err = s.db.Tx(ctx, func(ctx context.Context) error {
-		if err := s.store.dropFailures(ctx, loginHash(r.Login), s.now().Add(-failuresForget)); err != nil {
-			return err
-		}
-		shop, err := s.store.find(ctx, r.MerchantID)
-		if err != nil {
-			return err
-		}
-		in = SignedIn{Clerk: r.clerk(), Merchant: shop.merchant()}
-		in.Token, in.Session, err = s.sessions.Begin(ctx, auth.Clerk, r.ID, r.TenantID)
-		return err
-	})
-	return in, err
-}
-
-// waitAfter grows from nothing to an hour.
-func waitAfter(failures int) time.Duration {
-	if failures < freeFailures {
-		return 0
+// account is empty for who does not exist.
+func (r clerkRow) account() signin.Account {
+	if r.ID == uuid.Nil {
+		return signin.Account{}
 	}
-	const doublingsMost = 7
-	return min(firstWait<<min(failures-freeFailures, doublingsMost), longestWait)
-}
-
-func loginHash(login string) []byte {
-	sum := sha256.Sum256([]byte(login))
-	return sum[:]
+	return signin.Account{
+		Principal: auth.Principal{
+			Kind: auth.Clerk, ID: r.ID, Tenant: r.TenantID, Merchant: r.MerchantID, Name: r.Name, Permissions: permissions[r.Role],
+		},
+		Login: r.Login, PasswordHash: r.PasswordHash,
+	}
 }
 
 // sessionEnd is when a session ends at the latest.
 func (s *Service) sessionEnd(session auth.WebSession) time.Time { return session.CreatedAt.Add(s.life) }
-
-// Identify returns who a session's token belongs to.
-func (s *Service) Identify(ctx context.Context, token string) (auth.Principal, error) {
-	session, err := s.sessions.Find(ctx, auth.Clerk, token)
-	if err != nil {
-		return auth.Principal{}, err
-	}
-	var r clerkRow
-	err = s.db.Platform(ctx, func(ctx context.Context) error {
-		r, err = s.store.clerk(ctx, session.SubjectID)
-		return err
-	})
-	return auth.Principal{
-		Kind: auth.Clerk, ID: r.ID, Session: session.ID, Tenant: r.TenantID, Merchant: r.MerchantID,
-		Name: r.Name, Permissions: permissions[r.Role],
-	}, err
-}
-
-// SignOut ends the session of the clerk in ctx.
-func (s *Service) SignOut(ctx context.Context) error {
-	return s.sessions.End(ctx, auth.From(ctx).Session, auth.EndedSignedOut)
-}
-
-// Sessions lists the sign-ins of the clerk in ctx, newest first.
-func (s *Service) Sessions(ctx context.Context) ([]auth.WebSession, error) {
-	return s.sessions.List(ctx, auth.Clerk, auth.From(ctx).ID)
-}
-
-// Revoke ends one of the clerk's own sessions.
-func (s *Service) Revoke(ctx context.Context, id uuid.UUID) error {
-	own, err := s.Sessions(ctx)
-	if err != nil {
-		return err
-	}
-	for _, session := range own {
-		if session.ID == id {
-			return s.sessions.End(ctx, id, auth.EndedRevoked)
-		}
-	}
-	return ErrNoSession
-}
-
-// RevokeOthers ends every session of the clerk in ctx but this one.
-func (s *Service) RevokeOthers(ctx context.Context) error {
-	me := auth.From(ctx)
-	return s.sessions.EndAll(ctx, auth.Clerk, me.ID, me.Session, auth.EndedRevoked)
-}
-
-// ChangePassword replaces the password of the clerk in ctx and ends all their
-// other sessions.
-func (s *Service) ChangePassword(ctx context.Context, old, fresh string) error {
-	me := auth.From(ctx)
-	var r clerkRow
-	err := s.db.Platform(ctx, func(ctx context.Context) (err error) {
-		if r, err = s.store.clerk(ctx, me.ID); err != nil {
-			return err
-		}
-		return s.try(ctx, r.Login) // a stolen session must not guess the password
-	})
-	if err != nil {
-		return err
-	}
-	ok, err := s.passwords.Match(ctx, old, r.PasswordHash)
-	if err != nil {
-		return err
-	}
-	if !ok {
-		return ErrOldPassword
-	}
-	hash, err := s.passwords.Hash(ctx, "new_password", fresh)
-	if err != nil {
-		return err
-	}
-	return s.db.Tx(ctx, func(ctx context.Context) error {
-		if err := s.store.dropFailures(ctx, loginHash(r.Login), s.now().Add(-failuresForget)); err != nil {
-			return err
-		}
-		if err := s.store.setPassword(ctx, me.ID, hash, s.now()); err != nil {
-			return err
-		}
-		if err := s.sessions.EndAll(ctx, auth.Clerk, me.ID, me.Session, auth.EndedCredentialChanged); err != nil {
-			return err
-		}
-		return s.audit.Changed(ctx, audit.Change{Action: "clerk.password-changed", Object: "merchant", ObjectID: me.Merchant.String()})
-	})
-}

@@ -1,10 +1,6 @@
 package merchants
 
-import (
-	"time"
-
-	"jangteo/app/fault"
-)
+import "jangteo/app/fault"
 
 // What merchants answers with.
 var (
@@ -15,7 +11,4 @@ var (
 	ErrQRInvalid    = fault.Declare(fault.Invalid, "qr-invalid")
 	ErrQRExpired    = fault.Declare(fault.Conflict, "qr-expired")
 	ErrLoginTaken   = fault.Declare(fault.Conflict, "login-taken")
-	ErrSignInWait   = fault.DeclareWait(fault.TooMany, "sign-in-wait", time.Minute) // too many failures; with or without such a login
-	ErrOldPassword  = fault.Declare(fault.Conflict, "password-wrong")
-	ErrNoSession    = fault.Declare(fault.NotFound, "web-session-unknown")
 )

@@ -13,6 +13,7 @@ import (
 
 	"jangteo/app/audit"
 	"jangteo/app/auth"
+	"jangteo/app/auth/signin"
 	"jangteo/app/clock"
 	"jangteo/app/crypt"
 	"jangteo/app/db"
@@ -24,33 +25,34 @@ import (
 	"jangteo/modules/ledger"
 )
 
-// Service is what other modules call.
+// Service is what other modules call. How clerks come in is the embedded kit's.
 type Service struct {
-	db        *db.DB
-	store     store
-	ledger    *ledger.Service
-	box       *crypt.Box
-	audit     *audit.Log
-	live      *live.Hub
-	sessions  *auth.WebSessions
-	passwords *auth.Passwords
-	life      time.Duration // of a clerk's session at most
-	now       clock.Now
-	log       *slog.Logger
-	memory    *memory
-	shops     *gather.Desk[shopKey, shop]
-	seen      seenChanges
+	*signin.SignIns
+	db     *db.DB
+	store  store
+	ledger *ledger.Service
+	box    *crypt.Box
+	audit  *audit.Log
+	live   *live.Hub
+	life   time.Duration // of a clerk's session at most
+	now    clock.Now
+	log    *slog.Logger
+	memory *memory
+	shops  *gather.Desk[shopKey, shop]
+	seen   seenChanges
 }
 
-// New keeps shops in d; lane is the pool that may look across municipalities. Life is how long a clerk's session lasts at most.
-func New(d, lane *db.DB, l *ledger.Service, box *crypt.Box, a *audit.Log, hub *live.Hub, sessions *auth.WebSessions,
-	passwords *auth.Passwords, life time.Duration, now clock.Now, log *slog.Logger,
+// New keeps shops in d; lane is the pool that may look across municipalities.
+// Life is how long a clerk's session lasts at most.
+func New(d, lane *db.DB, l *ledger.Service, box *crypt.Box, a *audit.Log, hub *live.Hub, kit *signin.Kit,
+	life time.Duration, now clock.Now, log *slog.Logger,
 ) *Service {
 	s := &Service{
-		db: d, store: store{d, lane}, ledger: l, box: box, audit: a, live: hub, sessions: sessions, passwords: passwords,
+		db: d, store: store{d, lane}, ledger: l, box: box, audit: a, live: hub,
 		life: life, now: now, log: log, memory: newMemory(cachedMost), seen: seenChanges{at: map[uuid.UUID]time.Time{}},
 	}
 	s.shops = gather.NewDesk(1, s.store.shops)
+	s.SignIns = kit.Realm(s.realm())
 	return s
 }
 

@@ -15,12 +15,14 @@ import (
 	"github.com/makiuchi-d/gozxing/qrcode"
 
 	"jangteo/app/auth"
+	"jangteo/app/auth/signin"
 	"jangteo/app/bizno"
 	"jangteo/app/emvco"
 	"jangteo/app/fault"
 	"jangteo/app/live"
 	"jangteo/app/tenant"
 	"jangteo/app/testkit"
+	"jangteo/app/testkit/desk"
 	"jangteo/modules/ledger"
 	"jangteo/modules/merchants"
 )
@@ -28,20 +30,13 @@ import (
 type bench struct {
 	*testkit.Kit
 	merchants *merchants.Service
-	sessions  *auth.WebSessions
 }
 
 func setup(t *testing.T) (*bench, context.Context) {
 	t.Helper()
 	k, ctx := testkit.Open(t)
-	passwords, err := auth.NewPasswords()
-	if err != nil {
-		t.Fatal(err)
-	}
-	life := 24 * time.Hour
-	sessions := auth.NewWebSessions(k.DB, k.Clock.Now, map[auth.Kind]auth.Lifetime{auth.Clerk: {Idle: time.Hour, Absolute: life}})
 	books := ledger.New(k.DB, nil, k.Clock.Now)
-	return &bench{k, merchants.New(k.DB, k.Lane, books, k.Box, k.Audit, live.New(k.DB, k.Log), sessions, passwords, life, k.Clock.Now, k.Log), sessions}, ctx
+	return &bench{k, merchants.New(k.DB, k.Lane, books, k.Box, k.Audit, live.New(k.DB, k.Log), desk.Open(t, k), 24*time.Hour, k.Clock.Now, k.Log)}, ctx
 }
 
 func application() merchants.RegisterInput {
@@ -282,7 +277,7 @@ func TestSignInTellsNothingAboutLogins(t *testing.T) {
 			}
 		}
 		_, err := b.merchants.SignIn(ctx, tried, password)
-		if f, ok := fault.Of(err); !errors.Is(err, merchants.ErrSignInWait) || !ok || f.RetryAfter != 30*time.Second {
+		if f, ok := fault.Of(err); !errors.Is(err, signin.ErrWait) || !ok || f.RetryAfter != 30*time.Second {
 			t.Fatalf("%s after five failures: %v", tried, err)
 		}
 	}
@@ -291,7 +286,7 @@ func TestSignInTellsNothingAboutLogins(t *testing.T) {
 		t.Fatalf("after the wait: %v", err)
 	}
 	b.Clock.Advance(31 * time.Second)
-	if _, err := b.merchants.SignIn(ctx, login, password); !errors.Is(err, merchants.ErrSignInWait) {
+	if _, err := b.merchants.SignIn(ctx, login, password); !errors.Is(err, signin.ErrWait) {
 		t.Fatalf("the wait did not grow: %v", err)
 	}
 	b.Clock.Advance(30 * time.Second)
@@ -319,7 +314,7 @@ func TestManyTriesAtOnceAreNotOne(t *testing.T) {
 			defer mu.Unlock()
 			if errors.Is(err, auth.ErrWrongLogin) {
 				guesses++
-			} else if !errors.Is(err, merchants.ErrSignInWait) {
+			} else if !errors.Is(err, signin.ErrWait) {
 				t.Error(err)
 			}
 		})
@@ -348,7 +343,7 @@ func TestClerkSessions(t *testing.T) {
 		t.Fatalf("%+v %v", p, err)
 	}
 	me := auth.With(ctx, p)
-	if err := b.merchants.ChangePassword(me, "not the old one", "another long password"); !errors.Is(err, merchants.ErrOldPassword) {
+	if err := b.merchants.ChangePassword(me, "not the old one", "another long password"); !errors.Is(err, signin.ErrOldPassword) {
 		t.Fatalf("a wrong old password: %v", err)
 	}
 	if err := b.merchants.ChangePassword(me, password, "short"); !errors.Is(err, fault.ErrInvalid) {
@@ -364,7 +359,7 @@ func TestClerkSessions(t *testing.T) {
 	if _, err := b.merchants.Identify(t.Context(), till.Token); err != nil {
 		t.Fatalf("this session: %v", err)
 	}
-	if err := b.merchants.Revoke(me, uuid.New()); !errors.Is(err, merchants.ErrNoSession) {
+	if err := b.merchants.Revoke(me, uuid.New()); !errors.Is(err, signin.ErrNoSession) {
 		t.Fatalf("somebody else's session: %v", err)
 	}
 	if _, err := b.merchants.AddClerk(ctx, merchants.ClerkInput{MerchantID: c.MerchantID, Login: login, Password: password, Name: "x", Role: merchants.Seller}); !errors.Is(err, merchants.ErrLoginTaken) {

@@ -63,30 +63,3 @@ func (s store) clerk(ctx context.Context, id uuid.UUID) (r clerkRow, err error) 
 func (s store) setPassword(ctx context.Context, id uuid.UUID, hash string, at time.Time) error {
 	return s.db.In(ctx).Exec(`UPDATE merchants.clerks SET password_hash = ?, password_at = ? WHERE id = ?`, hash, at, id).Error
 }
-
-type tries struct {
-	Failures  int
-	WaitUntil time.Time // as it was before this try
-}
-
-// countTry adds one failure; those of long ago count no more. The hash is not
-// the first value: gorm takes bytes right after "(" for a list.
-func (s store) countTry(ctx context.Context, hash []byte, now, forgotten time.Time) (t tries, err error) {
-	err = s.db.In(ctx).Raw(`
-		INSERT INTO merchants.sign_in_failures AS f (failures, login_hash, last_at, wait_until) VALUES (1, ?, ?, ?)
-		ON CONFLICT (login_hash) DO UPDATE SET
-			failures = CASE WHEN f.last_at < ? THEN 1 ELSE f.failures + 1 END, last_at = excluded.last_at
-		RETURNING failures, wait_until`, hash, now, now, forgotten).Scan(&t).Error
-	return t, err
-}
-
-func (s store) setWait(ctx context.Context, hash []byte, until time.Time) error {
-	return s.db.In(ctx).Exec(`UPDATE merchants.sign_in_failures SET wait_until = ? WHERE login_hash = ?`, until, hash).Error
-}
-
-// dropFailures forgets those of a login that has just fitted, and a few of long ago.
-func (s store) dropFailures(ctx context.Context, hash []byte, forgotten time.Time) error {
-	return s.db.In(ctx).Exec(`DELETE FROM merchants.sign_in_failures WHERE login_hash = ? OR login_hash IN (
-		SELECT login_hash FROM merchants.sign_in_failures WHERE last_at < ? ORDER BY last_at LIMIT 100 FOR UPDATE SKIP LOCKED)`,
-		hash, forgotten).Error
-}

@@ -23,6 +23,7 @@ import (
 	"jangteo/app/refdata"
 	"jangteo/app/tenant"
 	"jangteo/app/testkit"
+	"jangteo/app/testkit/desk"
 	"jangteo/app/web"
 	"jangteo/modules/banking"
 	"jangteo/modules/ledger"
@@ -79,9 +80,7 @@ func newPhone(t *testing.T) *phone {
 		DB: kit.DB, Lane: kit.Lane, Keys: kit.Keys, Outbox: kit.Outbox, Audit: kit.Audit, Now: now, Log: kit.Log,
 	}, books, places, bank)
 	p.hub = live.New(kit.DB, kit.Log)
-	passwords, err := auth.NewPasswords()
-	p.must(err)
-	p.merchants = merchants.New(kit.DB, kit.Lane, books, kit.Box, kit.Audit, p.hub, auth.NewWebSessions(kit.DB, now, nil), passwords, time.Hour, now, kit.Log)
+	p.merchants = merchants.New(kit.DB, kit.Lane, books, kit.Box, kit.Audit, p.hub, desk.Open(t, kit), time.Hour, now, kit.Log)
 	p.payments = payments.New(kit.DB, kit.Keys, kit.Outbox, books, p.merchants, p.vouchers, now)
 
 	p.programme, err = p.vouchers.Open(ctx, vouchers.ProgrammeInput{

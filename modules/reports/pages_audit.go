@@ -110,7 +110,7 @@ var objectPaths = map[string]string{
 
 // auditObjects are what the audit log can be narrowed to.
 var auditObjects = []string{
-	"staff", "merchant", "citizen", "programme", "business-day", "payouts", "settlement", "approval", "tenant",
+	"staff", "clerk", "merchant", "citizen", "programme", "business-day", "payouts", "settlement", "approval", "tenant",
 	"payments", "purchases", "merchants", "settlements", "audit", "access",
 }
 
@@ -150,11 +150,13 @@ func (p *Pages) audit(c echo.Context, limit int) (q query, list []audit.Record, 
 
 // actions are those that the audit log tells of in words.
 var actions = []string{
-	"business-day.closed", "citizen.locked", "citizen.unlocked", "clerk.added", "clerk.password-changed",
+	"business-day.closed", "citizen.locked", "citizen.unlocked", "clerk.added",
 	"merchant.applied", "merchant.approved", "merchant.suspended", "merchant.closed", "payout.retried",
 	"approval.proposed", "approval.approved", "approval.rejected", "approval.withdrawn", "approval.done", "approval.failed",
 	"policy.added", "programme.opened", "programme.closed", "subsidy.funded", "tenant.configured",
-	"staff.registered", "staff.password-changed", "staff.signed-in", "staff.signed-out", "staff.sign-in-held-back",
+	"staff.registered",
+	"staff.signed-in", "staff.signed-out", "staff.sign-in-held-back", "staff.password-changed", "staff.passkey-added", "staff.passkey-removed", "staff.code-app-added", "staff.code-app-removed", "staff.recovery-codes-made", "staff.recovery-code-used", "staff.second-factor-rule-set",
+	"clerk.signed-in", "clerk.signed-out", "clerk.sign-in-held-back", "clerk.password-changed", "clerk.passkey-added", "clerk.passkey-removed", "clerk.code-app-added", "clerk.code-app-removed", "clerk.recovery-codes-made", "clerk.recovery-code-used", "clerk.second-factor-rule-set",
 	"payments.exported", "purchases.exported", "merchants.exported", "settlements.exported", "audit.exported", "access.exported",
 }
 

@@ -28,6 +28,7 @@ import (
 	"jangteo/app/refdata"
 	"jangteo/app/tenant"
 	"jangteo/app/testkit"
+	"jangteo/app/testkit/desk"
 	"jangteo/app/web"
 	"jangteo/modules/banking"
 	"jangteo/modules/citizens"
@@ -86,9 +87,7 @@ func newOffice(t *testing.T) *office {
 	s.Citizens = citizens.New(kit.DB, kit.Box, nil, kit.Audit, citizens.Limits{}, now)
 	s.Vouchers = vouchers.New(vouchers.Kits{DB: kit.DB, Lane: kit.Lane, Keys: kit.Keys, Outbox: kit.Outbox, Audit: kit.Audit, Now: now, Log: kit.Log}, s.Ledger, s.Tenants, bank)
 	hub := live.New(kit.DB, kit.Log)
-	passwords, err := auth.NewPasswords()
-	o.must(err)
-	s.Merchants = merchants.New(kit.DB, kit.Lane, s.Ledger, kit.Box, kit.Audit, hub, auth.NewWebSessions(kit.DB, now, nil), passwords, time.Hour, now, kit.Log)
+	s.Merchants = merchants.New(kit.DB, kit.Lane, s.Ledger, kit.Box, kit.Audit, hub, desk.Open(t, kit), time.Hour, now, kit.Log)
 	s.Payments = payments.New(kit.DB, kit.Keys, kit.Outbox, s.Ledger, s.Merchants, s.Vouchers, now)
 	terms := func(context.Context) (settlement.Terms, error) {
 		return settlement.Terms{Days: 1, FundAccount: "1005000000001"}, nil

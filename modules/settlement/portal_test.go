@@ -18,6 +18,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"jangteo/app/auth"
+	"jangteo/app/auth/signin"
 	"jangteo/app/calendar"
 	"jangteo/app/i18n"
 	"jangteo/app/live"
@@ -25,6 +26,7 @@ import (
 	"jangteo/app/refdata"
 	"jangteo/app/tenant"
 	"jangteo/app/testkit"
+	"jangteo/app/testkit/desk"
 	"jangteo/app/web"
 	"jangteo/modules/banking"
 	"jangteo/modules/ledger"
@@ -81,10 +83,8 @@ func openPortal(t *testing.T) *portal {
 	must(t, err)
 	buying := vouchers.New(vouchers.Kits{DB: k.DB, Lane: k.Lane, Keys: k.Keys, Outbox: k.Outbox, Audit: k.Audit, Now: now, Log: k.Log}, books, places, bank)
 	hub := live.New(k.DB, k.Log)
-	passwords, err := auth.NewPasswords()
-	must(t, err)
-	sessions := auth.NewWebSessions(k.DB, now, map[auth.Kind]auth.Lifetime{auth.Clerk: {Idle: 48 * time.Hour, Absolute: 96 * time.Hour}})
-	shops := merchants.New(k.DB, k.Lane, books, k.Box, k.Audit, hub, sessions, passwords, 96*time.Hour, now, k.Log)
+	sessions := desk.Lasting(t, k, signin.Config{}, map[auth.Kind]auth.Lifetime{auth.Clerk: {Idle: 48 * time.Hour, Absolute: 96 * time.Hour}})
+	shops := merchants.New(k.DB, k.Lane, books, k.Box, k.Audit, hub, sessions, 96*time.Hour, now, k.Log)
 	p.payments = payments.New(k.DB, k.Keys, k.Outbox, books, shops, buying, now)
 	p.settlement = settlement.New(k.DB, books, shops, bank, k.Outbox, k.Audit, k.Approvals, hub, func(context.Context) (settlement.Terms, error) {
 		return settlement.Terms{Days: 1, FundAccount: "1005000000001"}, nil
@@ -132,12 +132,12 @@ func (p *portal) serve(shops *merchants.Service, places *tenants.Service, hub *l
 			SignOutURL: "/shop/sign-out", HomeURL: "/shop", Nav: []web.NavItem{
 				{Key: "payments.shop.today.title", URL: "/shop", Icon: "home"}, {Key: "payments.shop.sales.title", URL: "/shop/sales", Icon: "list"},
 				{Key: "settlement.list.title", URL: "/shop/settlements", Icon: "receipt"}, {Key: "merchants.qr.title", URL: "/shop/qr", Icon: "qr"},
-				{Key: "merchants.security.title", URL: "/shop/security", Icon: "key"},
+				{Key: "signin.security.title", URL: "/shop/security", Icon: "key"},
 			},
 		}
 	}
 	streams := web.NewStreams(hub)
-	clerks := merchants.NewPages(shops, places, pages, merchants.Cookie{Name: "jangteo_shop"})
+	clerks := merchants.NewPages(shops, places, pages, signin.Cookie{Name: "jangteo_shop"})
 	e := web.NewServer(web.ServerOptions{Log: p.kit.Log}, func() *web.Pages { return pages })
 	r := web.NewRouter(e, web.Gate{
 		Authenticate: func(c echo.Context, _ auth.Kind) (auth.Principal, error) { return clerks.Authenticate(c) },

@@ -16,6 +16,7 @@ import (
 	"jangteo/app/live"
 	"jangteo/app/money"
 	"jangteo/app/testkit"
+	"jangteo/app/testkit/desk"
 	"jangteo/modules/banking"
 	"jangteo/modules/ledger"
 	"jangteo/modules/merchants"
@@ -81,7 +82,7 @@ func setup(t *testing.T) (*bench, context.Context) {
 	must(t, err)
 	b.ledger = ledger.New(k.DB, nil, k.Clock.Now)
 	hub := live.New(k.DB, k.Log)
-	b.merchants = merchants.New(k.DB, k.Lane, b.ledger, k.Box, k.Audit, hub, nil, nil, time.Hour, k.Clock.Now, k.Log)
+	b.merchants = merchants.New(k.DB, k.Lane, b.ledger, k.Box, k.Audit, hub, desk.Open(t, k), time.Hour, k.Clock.Now, k.Log)
 	terms := func(context.Context) (settlement.Terms, error) {
 		return settlement.Terms{Days: 1, FundAccount: "1005000000001"}, nil
 	}

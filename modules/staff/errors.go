@@ -1,17 +1,6 @@
 package staff
 
-import (
-	"time"
+import "jangteo/app/fault"
 
-	"jangteo/app/fault"
-)
-
-// What staff answers with; a wrong login or password is auth.ErrWrongLogin.
-var (
-	ErrLoginTaken     = fault.Declare(fault.Conflict, "staff-login-taken")
-	ErrSignInWait     = fault.DeclareWait(fault.TooMany, "staff-sign-in-wait", time.Minute) // too many failures; with or without such a login
-	ErrLocked         = fault.Declare(fault.Forbidden, "staff-locked")                      // told to those alone who know the password
-	ErrNoSession      = fault.Declare(fault.NotFound, "staff-session-unknown")
-	ErrPasswordWrong  = fault.Declare(fault.Conflict, "staff-password-wrong")
-	ErrOtherWorkplace = fault.Declare(fault.Forbidden, "staff-other-workplace") // an operator in a municipality's office
-)
+// What staff answers with; how a sign-in is refused is package signin's.
+var ErrLoginTaken = fault.Declare(fault.Conflict, "staff-login-taken")

@@ -2,16 +2,15 @@ package staff
 
 import (
 	"context"
-	"crypto/sha256"
 	"net/mail"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
 	"jangteo/app/audit"
 	"jangteo/app/auth"
+	"jangteo/app/auth/signin"
 	"jangteo/app/clock"
 	"jangteo/app/db"
 	"jangteo/app/fault"
@@ -21,29 +20,27 @@ import (
 )
 
 const (
-	freeFailures   = 5                // before the first wait; people mistype
-	firstWait      = 30 * time.Second // doubled with every further failure
-	longestWait    = time.Hour
-	failuresForget = 24 * time.Hour
 	loginMost      = 100
 	nameMost       = 40
 	departmentMost = 60
 )
 
-// Service is what the office and the app call.
+// Service is what the office and the app call. How members come in is the
+// embedded kit's.
 type Service struct {
-	db        *db.DB
-	store     store
-	tenants   *tenants.Service
-	audit     *audit.Log
-	sessions  *auth.WebSessions
-	passwords *auth.Passwords
-	now       clock.Now
+	*signin.SignIns
+	db      *db.DB
+	store   store
+	tenants *tenants.Service
+	audit   *audit.Log
+	now     clock.Now
 }
 
 // New keeps members in d.
-func New(d *db.DB, t *tenants.Service, a *audit.Log, sessions *auth.WebSessions, passwords *auth.Passwords, now clock.Now) *Service {
-	return &Service{d, store{d}, t, a, sessions, passwords, now}
+func New(d *db.DB, t *tenants.Service, a *audit.Log, kit *signin.Kit, now clock.Now) *Service {
+	s := &Service{db: d, store: store{d}, tenants: t, audit: a, now: now}
+	s.SignIns = kit.Realm(s.realm())
+	return s
 }
 
 // RegisterInput is a new member.
@@ -89,7 +86,7 @@ func (s *Service) Register(ctx context.Context, in RegisterInput) (m Member, err
 			return m, err
 		}
 	}
-	hash, err := s.passwords.Hash(ctx, "password", in.Password)
+	hash, err := s.HashPassword(ctx, "password", in.Password)
 	if err != nil {
 		return m, err
 	}
@@ -127,112 +124,33 @@ func (s *Service) Get(ctx context.Context, id uuid.UUID) (m Member, err error) {
 	return m, err
 }
 
-// SignedIn is a member with a fresh session.
-type SignedIn struct {
-	Member
-	Token   string
-	Session auth.WebSession
+// realm tells the sign-in of members.
+func (s *Service) realm() signin.Realm {
+	return signin.Realm{
+		Kind: auth.Staff, Object: "staff", Required: true,
+		Normalise: func(login string) string { return strings.ToLower(strings.TrimSpace(login)) },
+		ByLogin: func(ctx context.Context, login string) (signin.Account, error) {
+			r, err := s.store.byLogin(ctx, login)
+			return r.account(), err
+		},
+		ByID: func(ctx context.Context, id uuid.UUID) (signin.Account, error) {
+			r, err := s.store.find(ctx, id)
+			return r.account(), err
+		},
+		SetPassword: s.store.setPassword,
+		SignedIn:    func(ctx context.Context, id uuid.UUID) error { return s.store.signedIn(ctx, id, s.now()) },
+	}
 }
 
-// SignIn checks a login and password and begins a session. It answers
-// auth.ErrWrongLogin, or ErrSignInWait after too many failures, the same and
-// as late for logins that exist and those that do not.
-func (s *Service) SignIn(ctx context.Context, login, password string) (in SignedIn, err error) {
-	login = strings.ToLower(strings.TrimSpace(login))
-	r, failures, err := s.try(ctx, login)
-	if err != nil {
-		return in, err
+// account is empty for who does not exist.
+func (r memberRow) account() signin.Account {
+	if r.ID == uuid.Nil {
+		return signin.Account{}
 	}
-	ok, err := s.passwords.Match(ctx, password, r.PasswordHash)
-	if err != nil {
-		return in, err
+	return signin.Account{
+		Principal: auth.Principal{Kind: kindOf(r.TenantID), ID: r.ID, Tenant: r.TenantID, Name: r.Name, Permissions: r.Role.Permissions()},
+		Login:     r.Login, PasswordHash: r.PasswordHash, Suspended: r.State == Locked,
 	}
-	if !ok {
-		return in, s.failed(ctx, r, failures)
-	}
-	if r.State == Locked {
-		return in, ErrLocked
-	}
-	return s.begin(ctx, r)
-}
-
-// try counts a failure before the password is looked at, so that many tries at
-// once are not one; a password that fits takes it back. While a login has to
-// wait, tries are refused and do not count.
-func (s *Service) try(ctx context.Context, login string) (r memberRow, failures int, err error) {
-	err = s.db.Platform(ctx, func(ctx context.Context) error {
-		now, hash := s.now(), loginHash(login)
-		tries, err := s.store.countTry(ctx, hash, now, now.Add(-failuresForget))
-		if err != nil {
-			return err
-		}
-		failures = tries.Failures
-		if left := tries.WaitUntil.Sub(now); left > 0 {
-			return ErrSignInWait.After(left)
-		}
-		if err := s.store.setWait(ctx, hash, now.Add(waitAfter(failures))); err != nil {
-			return err
-		}
-		r, err = s.store.byLogin(ctx, login)
-		return err
-	})
-	return r, failures, err
-}
-
-// failed keeps for the auditors that somebody's login now has to wait.
-func (s *Service) failed(ctx context.Context, r memberRow, failures int) error {
-	if r.ID == uuid.Nil || waitAfter(failures) == 0 {
-		return auth.ErrWrongLogin
-	}
-	err := s.db.Tx(tenant.With(ctx, r.TenantID), func(ctx context.Context) error {
-		return s.audit.Changed(ctx, audit.Change{
-			Action: "staff.sign-in-held-back", Object: "staff", ObjectID: r.ID.String(), After: map[string]int{"failures": failures},
-		})
-	})
-	if err != nil {
-		return err
-	}
-	return auth.ErrWrongLogin
-}
-
-// begin starts a session in one transaction with what goes with it. Here a
-// second factor will be asked for, before the session counts.
-func (s *Service) begin(ctx context.Context, r memberRow) (in SignedIn, err error) {
-	err = s.db.Tx(tenant.With(ctx, r.TenantID), func(ctx context.Context) error {
-		if err := s.store.dropFailures(ctx, loginHash(r.Login), s.now().Add(-failuresForget)); err != nil {
-			return err
-		}
-		if err := s.store.signedIn(ctx, r.ID, s.now()); err != nil {
-			return err
-		}
-		in = SignedIn{Member: r.member()}
-		if in.Token, in.Session, err = s.sessions.Begin(ctx, auth.Staff, r.ID, r.TenantID); err != nil {
-			return err
-		}
-		ctx = auth.With(ctx, principal(r, in.Session))
-		return s.audit.Changed(ctx, audit.Change{Action: "staff.signed-in", Object: "staff", ObjectID: r.ID.String()})
-	})
-	return in, err
-}
-
-// Identify returns who a session's token belongs to, or why it no longer does.
-func (s *Service) Identify(ctx context.Context, token string) (auth.Principal, error) {
-	session, err := s.sessions.Find(ctx, auth.Staff, token)
-	if err != nil {
-		return auth.Principal{}, err
-	}
-	var r memberRow
-	err = s.db.Platform(ctx, func(ctx context.Context) error {
-		r, err = s.store.find(ctx, session.SubjectID)
-		return err
-	})
-	if err != nil {
-		return auth.Principal{}, err
-	}
-	if r.State == Locked {
-		return auth.Principal{}, ErrLocked
-	}
-	return principal(r, session), nil
 }
 
 func kindOf(id tenant.ID) auth.Kind {
@@ -240,98 +158,6 @@ func kindOf(id tenant.ID) auth.Kind {
 		return auth.Operator
 	}
 	return auth.Staff
-}
-
-func principal(r memberRow, session auth.WebSession) auth.Principal {
-	return auth.Principal{Kind: kindOf(r.TenantID), ID: r.ID, Session: session.ID, Tenant: r.TenantID, Name: r.Name, Permissions: r.Role.Permissions()}
-}
-
-// SignOut ends the session of the member in ctx.
-func (s *Service) SignOut(ctx context.Context) error {
-	me := auth.From(ctx)
-	return s.db.Tx(tenant.With(ctx, me.Tenant), func(ctx context.Context) error {
-		if err := s.sessions.End(ctx, me.Session, auth.EndedSignedOut); err != nil {
-			return err
-		}
-		return s.audit.Changed(ctx, audit.Change{Action: "staff.signed-out", Object: "staff", ObjectID: me.ID.String()})
-	})
-}
-
-// Sessions lists the sign-ins of the member in ctx, newest first.
-func (s *Service) Sessions(ctx context.Context) ([]auth.WebSession, error) {
-	return s.sessions.List(ctx, auth.Staff, auth.From(ctx).ID)
-}
-
-// Revoke ends one of the member's own sessions.
-func (s *Service) Revoke(ctx context.Context, id uuid.UUID) error {
-	own, err := s.Sessions(ctx)
-	if err != nil {
-		return err
-	}
-	if !slices.ContainsFunc(own, func(w auth.WebSession) bool { return w.ID == id }) {
-		return ErrNoSession
-	}
-	return s.sessions.End(ctx, id, auth.EndedRevoked)
-}
-
-// RevokeOthers ends every session of the member in ctx but this one.
-func (s *Service) RevokeOthers(ctx context.Context) error {
-	me := auth.From(ctx)
-	return s.sessions.EndAll(ctx, auth.Staff, me.ID, me.Session, auth.EndedRevoked)
-}
-
-// ChangePassword replaces the password of the member in ctx and ends all their
-// other sessions.
-func (s *Service) ChangePassword(ctx context.Context, old, fresh string) error {
-	me := auth.From(ctx)
-	member, err := s.Get(ctx, me.ID)
-	if err != nil {
-		return err
-	}
-	r, failures, err := s.try(ctx, member.Login) // a stolen session must not guess the password
-	if err != nil {
-		return err
-	}
-	ok, err := s.passwords.Match(ctx, old, r.PasswordHash)
-	if err != nil {
-		return err
-	}
-	if !ok {
-		if err := s.failed(ctx, r, failures); err != auth.ErrWrongLogin { //nolint:errorlint // the plain one alone
-			return err
-		}
-		return ErrPasswordWrong
-	}
-	hash, err := s.passwords.Hash(ctx, "new_password", fresh)
-	if err != nil {
-		return err
-	}
-	return s.db.Tx(tenant.With(ctx, me.Tenant), func(ctx context.Context) error {
-		if err := s.store.dropFailures(ctx, loginHash(r.Login), s.now().Add(-failuresForget)); err != nil {
-			return err
-		}
-		if err := s.store.setPassword(ctx, me.ID, hash); err != nil {
-			return err
-		}
-		if err := s.sessions.EndAll(ctx, auth.Staff, me.ID, me.Session, auth.EndedCredentialChanged); err != nil {
-			return err
-		}
-		return s.audit.Changed(ctx, audit.Change{Action: "staff.password-changed", Object: "staff", ObjectID: me.ID.String()})
-	})
-}
-
-// waitAfter grows from nothing to an hour.
-func waitAfter(failures int) time.Duration {
-	if failures < freeFailures {
-		return 0
-	}
-	const doublingsMost = 7
-	return min(firstWait<<min(failures-freeFailures, doublingsMost), longestWait)
-}
-
-func loginHash(login string) []byte {
-	sum := sha256.Sum256([]byte(login))
-	return sum[:]
 }
 
 func isLogin(login string) bool {

@@ -15,11 +15,13 @@ import (
 
 	"jangteo/app/audit"
 	"jangteo/app/auth"
+	"jangteo/app/auth/signin"
 	"jangteo/app/fault"
 	"jangteo/app/i18n"
 	"jangteo/app/refdata"
 	"jangteo/app/tenant"
 	"jangteo/app/testkit"
+	"jangteo/app/testkit/desk"
 	"jangteo/app/web"
 	"jangteo/modules/staff"
 	"jangteo/modules/tenants"
@@ -37,16 +39,11 @@ type bundle struct {
 func open(t *testing.T) (bundle, context.Context) {
 	t.Helper()
 	k, ctx := testkit.Open(t)
-	passwords, err := auth.NewPasswords()
-	if err != nil {
-		t.Fatal(err)
-	}
-	sessions := auth.NewWebSessions(k.DB, k.Clock.Now, map[auth.Kind]auth.Lifetime{auth.Staff: {Idle: 15 * time.Minute, Absolute: 12 * time.Hour}})
 	towns := tenants.New(k.DB, k.Audit, k.Clock.Now, k.Log)
 	if err := towns.Register(ctx, refdata.Municipality{Code: int32(k.Tenant), Sido: "서울특별시", Sigungu: "시험구", Kind: "자치구"}); err != nil {
 		t.Fatal(err)
 	}
-	return bundle{k, staff.New(k.DB, towns, k.Audit, sessions, passwords, k.Clock.Now)}, ctx
+	return bundle{k, staff.New(k.DB, towns, k.Audit, desk.Open(t, k), k.Clock.Now)}, ctx
 }
 
 func (b bundle) member(t *testing.T, ctx context.Context, role staff.Role) staff.Member {
@@ -111,7 +108,7 @@ func TestSignIn(t *testing.T) {
 					t.Fatalf("%s, try %d: %v", login, try, err)
 				}
 			}
-			if _, err := b.staff.SignIn(t.Context(), login, password); !errors.Is(err, staff.ErrSignInWait) {
+			if _, err := b.staff.SignIn(t.Context(), login, password); !errors.Is(err, signin.ErrWait) {
 				t.Errorf("%s: the sixth try: %v", login, err)
 			}
 		}
@@ -160,7 +157,7 @@ func TestSignIn(t *testing.T) {
 		}
 		who, _ := b.staff.Identify(t.Context(), this.Token)
 		mine := auth.With(t.Context(), who)
-		if err := b.staff.ChangePassword(mine, "wrong password", "another password"); !errors.Is(err, staff.ErrPasswordWrong) {
+		if err := b.staff.ChangePassword(mine, "wrong password", "another password"); !errors.Is(err, signin.ErrOldPassword) {
 			t.Errorf("with a wrong old one: %v", err)
 		}
 		if err := b.staff.ChangePassword(mine, password, "another password"); err != nil {
@@ -217,7 +214,7 @@ func TestPages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pages := staff.NewPages(b.staff, shown, staff.Cookie{Name: "jangteo_office"})
+	pages := staff.NewSignInPages(b.staff, shown, signin.Cookie{Name: "jangteo_office"})
 	m := b.member(t, ctx, staff.Chief)
 	post := func(handler echo.HandlerFunc, form url.Values, cookie string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest(http.MethodPost, "/office/sign-in", strings.NewReader(form.Encode()))
@@ -257,13 +254,13 @@ func TestPages(t *testing.T) {
 		r.AddCookie(&http.Cookie{Name: "jangteo_office", Value: in.Token})
 		w := httptest.NewRecorder()
 		c := echo.New().NewContext(r, w)
-		if _, err := pages.Authenticate(c); !errors.Is(err, auth.ErrSignInRequired) {
+		if _, err := pages.Authenticate(c, auth.Staff); !errors.Is(err, auth.ErrSignInRequired) {
 			t.Errorf("authenticating: %v", err)
 		}
 		if err := pages.SignIn(c); err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(w.Body.String(), words.T("ko", "staff.ended.expired-idle")) {
+		if !strings.Contains(w.Body.String(), words.T("ko", "signin.ended.expired-idle")) {
 			t.Errorf("no reason on %s", w.Body)
 		}
 	})
@@ -278,7 +275,7 @@ func TestPages(t *testing.T) {
 		if err := pages.Security(echo.New().NewContext(r.WithContext(auth.With(r.Context(), who)), w)); err != nil {
 			t.Fatal(err)
 		}
-		for _, key := range []string{"staff.permission.settlement.close", "staff.security.this", "staff.ended.expired-idle"} {
+		for _, key := range []string{"staff.permission.settlement.close", "signin.this", "signin.ended.expired-idle"} {
 			if !strings.Contains(w.Body.String(), words.T("ko", key)) {
 				t.Errorf("no %s in %s", key, w.Body)
 			}
