@@ -170,6 +170,17 @@ func (h *house) tryRoutes(t *testing.T) {
 		auth.Operator: h.operator(t),
 	}
 	settled := owner.do("GET", "/merchant/settlements", nil).want(200).id("items.0.id")
+	in, err := h.app.Staff.SignIn(ctx, "chief@11560.example", password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	me := in.Principal
+	err = h.app.DB.Tx(auth.With(ctx, me), func(ctx context.Context) error { // so that there is a month to review
+		return h.app.Audit.Seen(ctx, audit.Access{Subject: "merchant", SubjectID: h.towns[home].shop.ID, Did: "merchant.personal", Reason: "민원 처리"})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	changes, err := h.app.Audit.Changes(ctx, audit.Filter{Limit: 1})
 	if err != nil || len(changes) != 1 {
 		t.Fatalf("the audit log: %v, %v", changes, err)
@@ -178,7 +189,7 @@ func (h *house) tryRoutes(t *testing.T) {
 		"payments": payment, "purchases": bought.id("id"), "wallets": bought.id("wallet_id"), "accounts": bought.id("wallet_id"), "entries": payment,
 		"merchants": h.towns[home].shop.ID.String(), "programmes": h.towns[home].programme.String(), "settlements": settled,
 		"citizens": citizen.do("GET", "/me", nil).want(200).id("id"), "sessions": citizen.session, "bank-accounts": account,
-		"audit": changes[0].ID.String(), "approvals": proposal.ID.String(),
+		"audit": changes[0].ID.String(), "approvals": proposal.ID.String(), "staff": me.ID.String(),
 		"incidents": h.incident(t).ID.String(), "cases": h.suspect(t, stranger),
 	}
 	// fill puts real ids, or unknown ones, into a route's path.
@@ -194,6 +205,8 @@ func (h *house) tryRoutes(t *testing.T) {
 				parts[i] = "insufficient-balance"
 			case !known:
 				parts[i] = strings.ToLower(newID())
+			case name[1] == "month":
+				parts[i] = "2026-11"
 			case name[1] == "merchant":
 				parts[i] = ids["merchants"]
 			case name[1] == "programme":

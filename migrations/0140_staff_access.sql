@@ -122,3 +122,16 @@ CREATE TABLE app.second_factor_rules (
     PRIMARY KEY (realm, tenant_id)
 );
 CALL app.share('app.second_factor_rules');
+
+-- Each month somebody goes through who looked at personal data, once.
+CREATE TABLE app.access_reviews (
+    tenant_id     integer     NOT NULL,
+    month         text        NOT NULL CHECK (month ~ '^[0-9]{4}-(0[1-9]|1[0-2])$'),
+    looks         integer     NOT NULL CHECK (looks >= 0),
+    reviewer_id   uuid        NOT NULL,
+    reviewer_name text        NOT NULL,
+    remark        text        NOT NULL CHECK (length(remark) BETWEEN 2 AND 500),
+    reviewed_at   timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, month)
+);
+CALL app.guard('app.access_reviews', 'SELECT, INSERT');

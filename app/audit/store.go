@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
@@ -103,4 +104,28 @@ func limit(f Filter) int {
 		return 50
 	}
 	return f.Limit
+}
+
+// months counts looks by month of Seoul, with what the review of each said.
+func (s store) months(ctx context.Context, since time.Time) (list []Month, err error) {
+	err = s.db.In(ctx).Raw(`SELECT m.month, m.looks, r.reviewed_at, r.reviewer_id, coalesce(r.reviewer_name, '') AS reviewer_name, coalesce(r.remark, '') AS remark
+		FROM (SELECT to_char(at AT TIME ZONE 'Asia/Seoul', 'YYYY-MM') AS month, count(*) AS looks FROM app.access_log
+			WHERE tenant_id = ? AND at >= ? GROUP BY 1) m
+		LEFT JOIN app.access_reviews r ON r.tenant_id = ? AND r.month = m.month ORDER BY m.month DESC LIMIT ?`,
+		tenantOf(ctx), since, tenantOf(ctx), monthsMost+1).Scan(&list).Error
+	return list, err
+}
+
+func (s store) countLooks(ctx context.Context, from, to time.Time) (n int, err error) {
+	err = s.db.In(ctx).Raw(`SELECT count(*) FROM app.access_log WHERE tenant_id = ? AND at >= ? AND at < ?`, tenantOf(ctx), from, to).Scan(&n).Error
+	return n, err
+}
+
+func (s store) insertReview(ctx context.Context, month string, looks int, reviewer uuid.UUID, name, remark string, at time.Time) error {
+	err := s.db.In(ctx).Exec(`INSERT INTO app.access_reviews (tenant_id, month, looks, reviewer_id, reviewer_name, remark, reviewed_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?)`, tenantOf(ctx), month, looks, reviewer, name, remark, at).Error
+	if db.IsDuplicate(err) {
+		return ErrMonthReviewed
+	}
+	return err
 }

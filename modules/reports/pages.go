@@ -44,11 +44,14 @@ func Nav(p auth.Principal, path string) (items []web.NavItem) {
 		{"ledger.read", "/office/ledger", "book", "reports.nav.ledger"},
 		{"audit.read", "/office/audit", "list", "reports.nav.audit"},
 		{"audit.read", "/office/access", "eye", "reports.nav.access"},
+		{"audit.read", "/office/access/reviews", "check", "reports.nav.reviews"},
 		{"verify.read", "/office/verify", "scale", "reports.nav.verify"},
+		{"staff.manage", "/office/staff", "users", "reports.nav.staff"},
 		{"", "/office/security", "lock", "reports.nav.security"},
 	} {
 		if to.permission == "" || slices.ContainsFunc(strings.Fields(to.permission), p.May) {
-			here := path == to.url || to.url != "/office" && strings.HasPrefix(path, to.url+"/")
+			here := path == to.url || to.url != "/office" && strings.HasPrefix(path, to.url+"/") &&
+				!(to.url == "/office/access" && strings.HasPrefix(path, "/office/access/reviews"))
 			items = append(items, web.NavItem{Key: to.key, URL: to.url, Icon: to.icon, Current: here})
 		}
 	}
@@ -149,7 +152,7 @@ type (
 		URL                          string
 		Day                          *dayField
 		Options                      []option
-		Reason                       bool // is asked for
+		Reason, Remark               bool // is asked for
 		Danger                       bool
 	}
 	dayField struct{ Label, Value string }

@@ -154,7 +154,7 @@ var actions = []string{
 	"merchant.applied", "merchant.approved", "merchant.suspended", "merchant.closed", "payout.retried",
 	"approval.proposed", "approval.approved", "approval.rejected", "approval.withdrawn", "approval.done", "approval.failed",
 	"policy.added", "programme.opened", "programme.closed", "subsidy.funded", "tenant.configured",
-	"staff.registered",
+	"staff.registered", "staff.role-changed", "staff.suspended", "staff.resumed", "staff.factors-reset", "access.reviewed",
 	"staff.signed-in", "staff.signed-out", "staff.sign-in-held-back", "staff.password-changed", "staff.passkey-added", "staff.passkey-removed", "staff.code-app-added", "staff.code-app-removed", "staff.recovery-codes-made", "staff.recovery-code-used", "staff.second-factor-rule-set",
 	"clerk.signed-in", "clerk.signed-out", "clerk.sign-in-held-back", "clerk.password-changed", "clerk.passkey-added", "clerk.passkey-removed", "clerk.code-app-added", "clerk.code-app-removed", "clerk.recovery-codes-made", "clerk.recovery-code-used", "clerk.second-factor-rule-set",
 	"payments.exported", "purchases.exported", "merchants.exported", "settlements.exported", "audit.exported", "access.exported",

@@ -23,6 +23,7 @@ const (
 	loginMost      = 100
 	nameMost       = 40
 	departmentMost = 60
+	membersMost    = 500
 )
 
 // Service is what the office and the app call. How members come in is the

@@ -282,3 +282,143 @@ func TestPages(t *testing.T) {
 		}
 	})
 }
+
+// as is the context of a member who is signed in.
+func (b bundle) as(m staff.Member) context.Context {
+	return auth.With(tenant.With(context.Background(), m.TenantID), auth.Principal{
+		Kind: auth.Staff, ID: m.ID, Tenant: m.TenantID, Name: m.Name, Permissions: m.Role.Permissions(),
+	})
+}
+
+func TestManaging(t *testing.T) {
+	t.Parallel()
+	b, ctx := open(t)
+	chief := b.member(t, ctx, staff.Chief)
+	me := b.as(chief)
+	hire := func(role staff.Role) staff.RegisterInput {
+		return staff.RegisterInput{Login: "new-" + uuid.NewString()[:8] + "@example.go.kr", Name: "이새봄", Department: "지역경제과", Role: role}
+	}
+
+	t.Run("somebody new comes in with the password that was told once", func(t *testing.T) {
+		m, first, err := b.staff.Hire(me, hire(staff.Officer))
+		if err != nil || m.TenantID != b.Tenant {
+			t.Fatalf("%+v, %v", m, err)
+		}
+		if _, err := b.staff.SignIn(t.Context(), m.Login, first); err != nil {
+			t.Errorf("signing in: %v", err)
+		}
+		list, err := b.staff.Members(me)
+		if err != nil || len(list) != 2 {
+			t.Errorf("%d members, %v", len(list), err)
+		}
+	})
+	t.Run("nobody gives what they lack, nor changes who may do more", func(t *testing.T) {
+		manager := auth.From(me)
+		manager.Permissions = []string{staff.StaffManage, staff.DashboardRead}
+		weak := auth.With(me, manager)
+		officer := b.member(t, ctx, staff.Officer)
+		if _, _, err := b.staff.Hire(weak, hire(staff.Officer)); !errors.Is(err, staff.ErrBeyondOwn) {
+			t.Errorf("hiring: %v", err)
+		}
+		if err := b.staff.SetRole(weak, officer.ID, staff.Chief); !errors.Is(err, staff.ErrBeyondOwn) {
+			t.Errorf("promoting: %v", err)
+		}
+		if err := b.staff.Suspend(weak, officer.ID, "퇴직"); !errors.Is(err, staff.ErrBeyondOwn) {
+			t.Errorf("suspending who may do more: %v", err)
+		}
+		for _, role := range []staff.Role{staff.OfPlatform, "king", ""} {
+			if err := b.staff.SetRole(me, officer.ID, role); err == nil {
+				t.Errorf("gave the role %q", role)
+			}
+			if _, _, err := b.staff.Hire(me, hire(role)); err == nil {
+				t.Errorf("hired a %q", role)
+			}
+		}
+	})
+	t.Run("a suspension ends every sign-in at once and says why to nobody else", func(t *testing.T) {
+		m := b.member(t, ctx, staff.Officer)
+		in, err := b.staff.SignIn(t.Context(), m.Login, password)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.staff.Suspend(me, m.ID, ""); !errors.Is(err, fault.ErrInvalid) {
+			t.Errorf("without a reason: %v", err)
+		}
+		if err := b.staff.Suspend(me, m.ID, "휴직"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.staff.Identify(t.Context(), in.Token); reasonOf(err) != auth.EndedSuspended {
+			t.Errorf("the live session: %v", err)
+		}
+		if _, err := b.staff.SignIn(t.Context(), m.Login, password); !errors.Is(err, signin.ErrSuspended) {
+			t.Errorf("signing in: %v", err)
+		}
+		if got := b.actions(t, ctx, m.ID); got[0] != "staff.suspended" {
+			t.Errorf("the audit log has %q", got)
+		}
+		if err := b.staff.Resume(me, m.ID); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.staff.SignIn(t.Context(), m.Login, password); err != nil {
+			t.Errorf("after it was lifted: %v", err)
+		}
+	})
+	t.Run("the last chief stays, even when two would go at once", func(t *testing.T) {
+		if err := b.staff.SetRole(me, chief.ID, staff.Officer); !errors.Is(err, staff.ErrLastChief) {
+			t.Errorf("stepping down: %v", err)
+		}
+		if err := b.staff.Suspend(me, chief.ID, "휴직"); !errors.Is(err, staff.ErrLastChief) {
+			t.Errorf("suspending oneself: %v", err)
+		}
+		second := b.member(t, ctx, staff.Chief)
+		done := make(chan error, 2)
+		for _, m := range []staff.Member{chief, second} {
+			go func() { done <- b.staff.SetRole(b.as(m), m.ID, staff.Officer) }()
+		}
+		first, other := <-done, <-done
+		if (first == nil) == (other == nil) || !errors.Is(errors.Join(first, other), staff.ErrLastChief) {
+			t.Errorf("both: %v, %v", first, other)
+		}
+	})
+	t.Run("another municipality's staff are none of theirs", func(t *testing.T) {
+		other, elsewhere := open(t)
+		stranger := other.as(other.member(t, elsewhere, staff.Chief))
+		m := b.member(t, ctx, staff.Officer)
+		for what, err := range map[string]error{
+			"seeing":     func() error { _, err := b.staff.Member(stranger, m.ID); return err }(),
+			"promoting":  b.staff.SetRole(stranger, m.ID, staff.Chief),
+			"suspending": b.staff.Suspend(stranger, m.ID, "휴직"),
+			"resuming":   b.staff.Resume(stranger, m.ID),
+			"releasing":  b.staff.Release(stranger, m.ID),
+		} {
+			if !errors.Is(err, staff.ErrUnknown) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		if list, err := b.staff.Members(stranger); err != nil || len(list) != 1 {
+			t.Errorf("they see %d members, %v", len(list), err)
+		}
+	})
+	t.Run("lost factors are taken away by somebody else", func(t *testing.T) {
+		m := b.member(t, ctx, staff.Officer)
+		if err := b.staff.SeedCodeApp(t.Context(), m.ID, "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"); err != nil {
+			t.Fatal(err)
+		}
+		if in, err := b.staff.SignIn(t.Context(), m.Login, password); err != nil || in.Session.Stage != auth.StageSecond {
+			t.Fatalf("%+v, %v", in.Session, err)
+		}
+		if err := b.staff.Release(b.as(m), m.ID); err == nil {
+			t.Error("somebody got rid of their own")
+		}
+		manager := b.as(b.member(t, ctx, staff.Chief))
+		if err := b.staff.Release(manager, auth.From(manager).ID); !errors.Is(err, staff.ErrOwnFactors) {
+			t.Errorf("a manager's own: %v", err)
+		}
+		if err := b.staff.Release(manager, m.ID); err != nil {
+			t.Fatal(err)
+		}
+		if in, err := b.staff.SignIn(t.Context(), m.Login, password); err != nil || in.Session.Stage != auth.StageFull {
+			t.Errorf("%+v, %v", in.Session, err)
+		}
+	})
+}

@@ -45,6 +45,7 @@ const (
 	SettlementClose = "settlement.close"
 	ProgrammesRead  = "programmes.read"
 	AuditRead       = "audit.read"
+	AccessReview    = "access.review"
 	DashboardRead   = "dashboard.read"
 	StaffManage     = "staff.manage"
 	VerifyRead      = "verify.read"
@@ -55,7 +56,7 @@ const (
 var permissions = map[Role][]string{
 	Chief: {
 		DashboardRead, PaymentsRead, ProgrammesRead, MerchantsRead, MerchantsManage, CitizensRead, CitizensReveal,
-		SettlementRead, SettlementClose, LedgerRead, AuditRead, VerifyRead, StaffManage,
+		SettlementRead, SettlementClose, LedgerRead, AuditRead, AccessReview, VerifyRead, StaffManage,
 	},
 	Officer: {
 		DashboardRead, PaymentsRead, ProgrammesRead, MerchantsRead, MerchantsManage, CitizensRead, CitizensReveal, SettlementRead, LedgerRead,

@@ -70,3 +70,34 @@ func (s store) signedIn(ctx context.Context, id uuid.UUID, at time.Time) error {
 func (s store) setPassword(ctx context.Context, id uuid.UUID, hash string) error {
 	return s.db.In(ctx).Exec(`UPDATE staff.members SET password_hash = ? WHERE id = ?`, hash, id).Error
 }
+
+func (s store) ofTenant(ctx context.Context, id tenant.ID, limit int) (rows []memberRow, err error) {
+	err = s.db.In(ctx).Where("tenant_id = ? AND state <> 'left'", id).Order("name, id").Limit(limit).Find(&rows).Error
+	return rows, err
+}
+
+// lock reads a member for a change. Those who manage a municipality are locked
+// in one order, so that two who leave at once are not both let go.
+func (s store) lock(ctx context.Context, id uuid.UUID) (r memberRow, err error) {
+	err = s.db.In(ctx).Take(&r, "id = ? AND state <> 'left'", id).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return r, ErrUnknown
+	}
+	if err == nil {
+		err = s.db.In(ctx).Exec(`SELECT pg_advisory_xact_lock(hashtext('staff.members'), ?)`, r.TenantID).Error
+	}
+	if err == nil {
+		err = s.db.In(ctx).Take(&r, "id = ?", id).Error
+	}
+	return r, err
+}
+
+func (s store) setRoleAndState(ctx context.Context, r memberRow) error {
+	return s.db.In(ctx).Exec(`UPDATE staff.members SET role = ?, state = ? WHERE id = ?`, r.Role, r.State, r.ID).Error
+}
+
+// chiefs counts who can manage a municipality's staff.
+func (s store) chiefs(ctx context.Context, id tenant.ID) (n int, err error) {
+	err = s.db.In(ctx).Raw(`SELECT count(*) FROM staff.members WHERE tenant_id = ? AND role = 'chief' AND state = 'active'`, id).Scan(&n).Error
+	return n, err
+}

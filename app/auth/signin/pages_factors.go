@@ -62,7 +62,7 @@ func (p *Pages) Factors(c echo.Context) error {
 	if err != nil {
 		return p.strangers(c, err)
 	}
-	view, err := p.factors(c, ctx, in, web.EmptyForm())
+	view, err := p.factors(ctx, c, in, web.EmptyForm())
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (p *Pages) strangers(c echo.Context, err error) error {
 	return err
 }
 
-func (p *Pages) factors(c echo.Context, ctx context.Context, in bool, form *web.Form) (view factorsView, err error) {
+func (p *Pages) factors(ctx context.Context, c echo.Context, in bool, form *web.Form) (view factorsView, err error) {
 	view = factorsView{Face: p.face, Form: form}
 	if in {
 		view.Home = p.home(c)
@@ -121,7 +121,7 @@ func (p *Pages) change(c echo.Context, work func(context.Context, *web.Form) (re
 		if _, isFault := fault.Of(err); !isFault {
 			return err
 		}
-		view, failed := p.factors(c, ctx, in, form)
+		view, failed := p.factors(ctx, c, in, form)
 		if failed != nil {
 			return failed
 		}

@@ -15,7 +15,10 @@ import (
 var passwords = sync.OnceValues(auth.NewPasswords)
 
 // Open lets staff and clerks in over k's database; nobody needs a second factor.
-func Open(t testing.TB, k *testkit.Kit) *signin.Kit { return With(t, k, signin.Config{}) }
+func Open(t testing.TB, k *testkit.Kit) *signin.Kit {
+	t.Helper()
+	return With(t, k, signin.Config{})
+}
 
 // With is Open as cfg says.
 func With(t testing.TB, k *testkit.Kit, cfg signin.Config) *signin.Kit {
