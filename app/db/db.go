@@ -113,6 +113,9 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 // Pgx is the pool underneath, for COPY, LISTEN and jobs.
 func (d *DB) Pgx() *pgxpool.Pool { return d.pool }
 
+// Patience is how long a caller waits for a connection and its first words.
+func (d *DB) Patience() time.Duration { return d.patience }
+
 // Close waits for transactions under way and closes the pool.
 func (d *DB) Close() error {
 	err := d.sql.Close()

@@ -13,18 +13,17 @@ import (
 // ErrNotFound tells that a round brought no answer for a key.
 var ErrNotFound = errors.New("gather: nothing was found")
 
-const (
-	roundMost   = 200 // keys in one round
-	roundWithin = 5 * time.Second
-)
+// roundMost bounds the keys of one round.
+const roundMost = 200
 
 // Desk gathers the askers of one kind of question.
 type Desk[K comparable, V any] struct {
-	fetch  func(ctx context.Context, keys []K) (map[K]V, error)
-	most   int // rounds under way at a time
-	mu     sync.Mutex
-	queue  []asker[K, V]
-	rounds int
+	fetch    func(ctx context.Context, keys []K) (map[K]V, error)
+	most     int // rounds under way at a time
+	patience time.Duration
+	mu       sync.Mutex
+	queue    []asker[K, V]
+	rounds   int
 }
 
 type asker[K comparable, V any] struct {
@@ -38,12 +37,13 @@ type answer[V any] struct {
 }
 
 // NewDesk lets fetch answer at most rounds questions at a time, each of up to
-// 200 different keys.
-func NewDesk[K comparable, V any](rounds int, fetch func(ctx context.Context, keys []K) (map[K]V, error)) *Desk[K, V] {
-	return &Desk[K, V]{fetch: fetch, most: rounds}
+// 200 different keys. Nobody waits longer than patience.
+func NewDesk[K comparable, V any](rounds int, patience time.Duration, fetch func(ctx context.Context, keys []K) (map[K]V, error)) *Desk[K, V] {
+	return &Desk[K, V]{fetch: fetch, most: rounds, patience: patience}
 }
 
-// Ask returns the value of a key, ErrNotFound, or the error of its round.
+// Ask returns the value of a key, ErrNotFound, the error of its round or, when
+// that takes too long, context.DeadlineExceeded.
 func (d *Desk[K, V]) Ask(ctx context.Context, key K) (V, error) {
 	me := asker[K, V]{key, make(chan answer[V], 1)}
 	d.mu.Lock()
@@ -53,6 +53,8 @@ func (d *Desk[K, V]) Ask(ctx context.Context, key K) (V, error) {
 		go d.serve(context.WithoutCancel(ctx))
 	}
 	d.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, d.patience)
+	defer cancel()
 	select {
 	case a := <-me.done:
 		return a.value, a.err
@@ -80,7 +82,7 @@ func (d *Desk[K, V]) serve(ctx context.Context) {
 }
 
 func (d *Desk[K, V]) round(ctx context.Context, round []asker[K, V]) {
-	ctx, cancel := context.WithTimeout(ctx, roundWithin)
+	ctx, cancel := context.WithTimeout(ctx, d.patience)
 	defer cancel()
 	keys := make([]K, 0, len(round))
 	seen := make(map[K]bool, len(round))

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"time"
 )
 
 func TestThoseWhoComeWhileARoundIsUnderWayGoTogether(t *testing.T) {
 	t.Parallel()
 	var rounds [][]int
 	first, goOn := make(chan struct{}), make(chan struct{})
-	desk := NewDesk(1, func(_ context.Context, keys []int) (map[int]int, error) {
+	desk := NewDesk(1, time.Minute, func(_ context.Context, keys []int) (map[int]int, error) {
 		rounds = append(rounds, keys) // one round at a time
 		if len(rounds) == 1 {
 			close(first)
@@ -61,7 +62,7 @@ func TestAFailedRoundIsToldToItsAskersAlone(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
 	fail := true
-	desk := NewDesk(1, func(_ context.Context, keys []string) (map[string]string, error) {
+	desk := NewDesk(1, time.Minute, func(_ context.Context, keys []string) (map[string]string, error) {
 		if fail {
 			return nil, broken
 		}
@@ -73,5 +74,20 @@ func TestAFailedRoundIsToldToItsAskersAlone(t *testing.T) {
 	fail = false
 	if value, err := desk.Ask(t.Context(), "a"); value != "found" || err != nil {
 		t.Errorf("got %q %v", value, err)
+	}
+}
+
+func TestNobodyWaitsLongerThanTheDeskHasPatience(t *testing.T) {
+	t.Parallel()
+	stuck := make(chan struct{})
+	defer close(stuck)
+	desk := NewDesk(1, 10*time.Millisecond, func(context.Context, []int) (map[int]int, error) {
+		<-stuck // whatever it is told
+		return map[int]int{}, nil
+	})
+	for range 2 { // the first hangs in its round, the second before one
+		if _, err := desk.Ask(t.Context(), 1); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
 	}
 }

@@ -51,7 +51,7 @@ func New(d, lane *db.DB, l *ledger.Service, box *crypt.Box, a *audit.Log, hub *l
 		db: d, store: store{d, lane}, ledger: l, box: box, audit: a, live: hub,
 		life: life, now: now, log: log, memory: newMemory(cachedMost), seen: seenChanges{at: map[uuid.UUID]time.Time{}},
 	}
-	s.shops = gather.NewDesk(1, s.store.shops)
+	s.shops = gather.NewDesk(1, lane.Patience(), s.store.shops)
 	s.SignIns = kit.Realm(s.realm())
 	return s
 }

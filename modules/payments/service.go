@@ -184,6 +184,9 @@ func explain(err error, policy vouchers.Policy) error {
 // paidBefore lets a retry find its payment although it would be refused now:
 // the shop has closed since, or the wallet was emptied by this very payment.
 func (s *Service) paidBefore(ctx context.Context, key idem.Key, refusal error) (p Payment, replayed bool, err error) {
+	if errors.Is(refusal, fault.ErrUnavailable) {
+		return Payment{}, false, refusal // nor would the database tell this
+	}
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
 		id, err := s.keys.Entry(ctx, key)
 		if err != nil {

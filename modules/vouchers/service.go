@@ -58,7 +58,7 @@ func New(kits Kits, l *ledger.Service, t *tenants.Service, b *banking.Service) *
 		db: kits.DB, store: store{kits.DB, kits.Lane}, keys: kits.Keys, outbox: kits.Outbox, audit: kits.Audit, now: kits.Now, log: kits.Log,
 		ledger: l, tenants: t, banking: b, known: newFacts(),
 	}
-	s.facts = gather.NewDesk(1, s.store.walletFacts)
+	s.facts = gather.NewDesk(1, kits.Lane.Patience(), s.store.walletFacts)
 	b.OnSettled(purpose, s.settle)
 	return s
 }
