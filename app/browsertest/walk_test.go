@@ -1,17 +1,27 @@
 package browsertest
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/uuid"
+
+	"jangteo/app/audit"
 	"jangteo/app/auth"
+	"jangteo/app/calendar"
 	"jangteo/app/clock"
 	"jangteo/app/demo"
+	"jangteo/app/tenant"
 	"jangteo/app/web"
+	"jangteo/modules/incidents"
+	"jangteo/modules/payments"
+	"jangteo/modules/settlement"
 )
 
 // inhabit starts a house full of people, as the demonstration is.
@@ -35,6 +45,7 @@ func TestEveryPage(t *testing.T) {
 	t.Parallel()
 	h, logins := inhabit(t, 40)
 	t.Cleanup(func() { h.clean(t) })
+	h.trouble(t)
 	t.Run("anyone", func(t *testing.T) {
 		t.Parallel()
 		s := h.open(t, "anyone", phone)
@@ -64,6 +75,35 @@ func TestEveryPage(t *testing.T) {
 	})
 }
 
+// trouble brings what a quiet month lacks: an incident that everybody may read,
+// a payout that waits for a second person, and a look at personal data.
+func (h *house) trouble(t *testing.T) {
+	t.Helper()
+	yeongdeungpo := tenant.ID(11560)
+	ctx := tenant.With(auth.With(t.Context(), auth.Principal{
+		Kind: auth.Staff, ID: uuid.New(), Name: "정산", Tenant: yeongdeungpo, Permissions: []string{"settlement.close"},
+	}), yeongdeungpo)
+	got(h.Incidents.Open(t.Context(), incidents.Input{
+		State: incidents.Resolved, Parts: []string{"sign-in"}, Published: true, StartedAt: clock.System().Add(-time.Hour),
+		Words: incidents.Words{TitleKo: "로그인이 늦었습니다", TitleEn: "Signing in was slow", TextKo: "지금은 괜찮습니다.", TextEn: "It is fine now."},
+	}))(t)
+	paid := false // by somebody who has something left and may pay there still
+	for _, p := range got(h.Payments.List(ctx, payments.Filter{Limit: 50}))(t) {
+		if !paid {
+			_, _, err := h.Payments.Pay(ctx, payments.PayInput{Key: uuid.NewString(), CitizenID: p.CitizenID, MerchantID: p.MerchantID, WalletID: p.WalletID, Amount: 1000})
+			paid = err == nil
+		}
+	}
+	if !paid {
+		t.Fatal("nobody could pay")
+	}
+	got(h.Settlement.CloseDay(ctx, calendar.DayOf(clock.System())))(t)
+	got(h.Settlement.ProposePayOut(ctx, settlement.All, "연휴 전 지급"))(t)
+	must(t, h.DB.Tx(ctx, func(ctx context.Context) error {
+		return h.Audit.Seen(ctx, audit.Access{Subject: "citizen", SubjectID: uuid.New(), Did: "citizen.personal", Reason: "민원 확인"})
+	}))
+}
+
 // signIn is for a citizen who joined before.
 func (h *house) signIn(s *screen, who demo.CitizenLogin) {
 	s.t.Helper()
@@ -80,7 +120,7 @@ func (h *house) signIn(s *screen, who demo.CitizenLogin) {
 
 // Pages that are steps of signing in are seen where the story signs in; what
 // ends in a dot and letters is a file, what ends in live a stream.
-var elsewhere = regexp.MustCompile(`^/sign-in/|/live$|\.[a-z]+$|^` + web.APIPrefix + `|/confirm$`)
+var elsewhere = regexp.MustCompile(`^(/shop|/office)?/sign-in/|/live$|\.[a-z]+$|^` + web.APIPrefix + `|/confirm$`)
 
 // walk follows links from the first pages until every page of one kind of
 // person was seen, each once, and fails for a page to which no link leads.
