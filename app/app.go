@@ -213,7 +213,7 @@ func (a *App) build(ctx context.Context, box *crypt.Box) (err error) {
 	a.Vouchers = vouchers.New(vouchers.Kits{DB: a.DB, Lane: a.Lane, Keys: a.keys, Outbox: a.Outbox, Audit: a.Audit, Now: now, Log: log},
 		a.Ledger, a.Tenants, a.Banking)
 	a.Sessions.KnowMembers(a.Vouchers.Members)
-	a.Payments = payments.New(a.DB, a.keys, a.Outbox, a.Ledger, a.Merchants, a.Vouchers, now)
+	a.Payments = payments.New(a.DB, a.keys, a.Ledger, a.Merchants, a.Vouchers, now)
 	a.Settlement = settlement.New(a.DB, a.Ledger, a.Merchants, a.Banking, a.Outbox, a.Audit, a.Approvals, a.Live, a.terms, now, log)
 	a.Notifications = notifications.New(a.DB, a.Live, a.Merchants.Names, now)
 	a.Reports = reports.New(reports.Services{

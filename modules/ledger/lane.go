@@ -170,13 +170,9 @@ func left(w *waiting) bool {
 // split takes what can go together: one order a wallet and one a key, and one
 // municipality where the database is distributed.
 func split(all []*waiting, oneTenant bool) (batch, rest []*waiting) {
-	type name struct {
-		tenant tenant.ID
-		id     uuid.UUID
-	}
-	seen := make(map[name]bool, 2*len(all))
+	seen := make(map[tenant.Key]bool, 2*len(all))
 	for _, w := range all {
-		wallet, key := name{w.Tenant, w.Wallet}, name{w.Tenant, w.Key.ID}
+		wallet, key := tenant.Key{Tenant: w.Tenant, ID: w.Wallet}, tenant.Key{Tenant: w.Tenant, ID: w.Key.ID}
 		if seen[wallet] || seen[key] || oneTenant && w.Tenant != all[0].Tenant {
 			rest = append(rest, w)
 			continue

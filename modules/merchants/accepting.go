@@ -23,11 +23,6 @@ const (
 	changesTopic = "merchants"
 )
 
-type shopKey struct {
-	tenant tenant.ID
-	id     uuid.UUID
-}
-
 // shop is what the memory keeps: little, since there are two million nationally.
 type shop struct {
 	Accepting
@@ -39,18 +34,18 @@ type shop struct {
 // the meantime is forgotten with the generation before.
 type memory struct {
 	mu         sync.Mutex
-	young, old map[shopKey]shop
+	young, old map[tenant.Key]shop
 	most       int
 	polledAt   time.Time
 	forgotten  uint64 // counts evictions, so that a load that one overtook is not kept
 }
 
 func newMemory(most int) *memory {
-	return &memory{young: map[shopKey]shop{}, old: map[shopKey]shop{}, most: most}
+	return &memory{young: map[tenant.Key]shop{}, old: map[tenant.Key]shop{}, most: most}
 }
 
 // get returns a remembered shop, and the count to hand to put.
-func (m *memory) get(key shopKey, now time.Time) (found shop, ok bool, count uint64) {
+func (m *memory) get(key tenant.Key, now time.Time) (found shop, ok bool, count uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if now.Sub(m.polledAt) > trustedFor {
@@ -66,7 +61,7 @@ func (m *memory) get(key shopKey, now time.Time) (found shop, ok bool, count uin
 }
 
 // put remembers what was loaded, unless something was forgotten meanwhile.
-func (m *memory) put(key shopKey, loaded shop, count uint64) {
+func (m *memory) put(key tenant.Key, loaded shop, count uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if count == m.forgotten {
@@ -74,14 +69,14 @@ func (m *memory) put(key shopKey, loaded shop, count uint64) {
 	}
 }
 
-func (m *memory) keep(key shopKey, s shop) {
+func (m *memory) keep(key tenant.Key, s shop) {
 	if len(m.young) >= m.most {
-		m.old, m.young = m.young, make(map[shopKey]shop, m.most/4)
+		m.old, m.young = m.young, make(map[tenant.Key]shop, m.most/4)
 	}
 	m.young[key] = s
 }
 
-func (m *memory) forget(keys ...shopKey) {
+func (m *memory) forget(keys ...tenant.Key) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, key := range keys {
@@ -109,14 +104,14 @@ func (m *memory) clear() {
 }
 
 func (m *memory) reset() {
-	m.young, m.old = map[shopKey]shop{}, map[shopKey]shop{}
+	m.young, m.old = map[tenant.Key]shop{}, map[tenant.Key]shop{}
 	m.forgotten++
 }
 
 // Accepting returns a shop that may take a payment now, or ErrUnknown or
 // ErrNotAccepting. When the shop was asked for lately it asks no database.
 func (s *Service) Accepting(ctx context.Context, id uuid.UUID) (Accepting, error) {
-	key := shopKey{tenant.From(ctx), id}
+	key := tenant.Key{Tenant: tenant.From(ctx), ID: id}
 	found, ok, count := s.memory.get(key, s.now())
 	if !ok {
 		var err error
@@ -132,10 +127,10 @@ func (s *Service) Accepting(ctx context.Context, id uuid.UUID) (Accepting, error
 }
 
 // load reads a shop; those who ask at the same time ask together.
-func (s *Service) load(ctx context.Context, key shopKey) (shop, error) {
+func (s *Service) load(ctx context.Context, key tenant.Key) (shop, error) {
 	found, err := s.shops.Ask(ctx, key)
 	if errors.Is(err, gather.ErrNotFound) {
-		return shop{}, ErrUnknown.With("merchant_id", key.id)
+		return shop{}, ErrUnknown.With("merchant_id", key.ID)
 	}
 	return found, db.Unavailable(err)
 }
@@ -158,7 +153,7 @@ func (s *Service) Run(ctx context.Context) {
 		case m := <-news:
 			var c change
 			if json.Unmarshal(m.Data, &c) == nil {
-				s.memory.forget(shopKey{c.TenantID, c.MerchantID})
+				s.memory.forget(tenant.Key{Tenant: c.TenantID, ID: c.MerchantID})
 			}
 		}
 	}
@@ -181,10 +176,10 @@ func (s *Service) Refresh(ctx context.Context) error {
 	if len(changed) == changesMost { // more than one looks through: start anew
 		s.memory.clear()
 	}
-	keys := make([]shopKey, 0, len(changed))
+	keys := make([]tenant.Key, 0, len(changed))
 	for _, c := range changed {
 		if !s.seen.add(c.ID, c.At) {
-			keys = append(keys, shopKey{c.TenantID, c.MerchantID})
+			keys = append(keys, tenant.Key{Tenant: c.TenantID, ID: c.MerchantID})
 		}
 	}
 	if len(keys) > 0 {
@@ -235,6 +230,6 @@ func (s *Service) changed(ctx context.Context, id uuid.UUID) error {
 	if err := s.store.insertChange(ctx, c, s.now().Add(-changesKept)); err != nil {
 		return err
 	}
-	db.AfterCommit(ctx, func() { s.memory.forget(shopKey{c.TenantID, c.MerchantID}) })
+	db.AfterCommit(ctx, func() { s.memory.forget(tenant.Key{Tenant: c.TenantID, ID: c.MerchantID}) })
 	return s.live.Publish(ctx, changesTopic, "changed", c)
 }

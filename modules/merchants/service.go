@@ -38,7 +38,7 @@ type Service struct {
 	now    clock.Now
 	log    *slog.Logger
 	memory *memory
-	shops  *gather.Desk[shopKey, shop]
+	shops  *gather.Desk[tenant.Key, shop]
 	seen   seenChanges
 }
 

@@ -3,7 +3,6 @@ package merchants
 import (
 	"context"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"jangteo/app/tenant"
@@ -11,11 +10,8 @@ import (
 
 // shops reads what payments need to know and no more, of many municipalities in
 // one round trip.
-func (s store) shops(ctx context.Context, keys []shopKey) (map[shopKey]shop, error) {
-	tenants, ids := make([]int32, len(keys)), make([][16]byte, len(keys))
-	for i, key := range keys {
-		tenants[i], ids[i] = int32(key.tenant), key.id
-	}
+func (s store) shops(ctx context.Context, keys []tenant.Key) (map[tenant.Key]shop, error) {
+	tenants, ids := tenant.Columns(keys)
 	rows, err := s.lane.Pgx().Query(ctx, `
 		SELECT s.tenant_id, s.id, s.name, s.payable_id, s.trade, s.yearly_sales_over_3bn, s.state
 		FROM unnest($1::int[], $2::uuid[]) AS a (tenant_id, id)
@@ -23,15 +19,13 @@ func (s store) shops(ctx context.Context, keys []shopKey) (map[shopKey]shop, err
 	if err != nil {
 		return nil, err
 	}
-	found := make(map[shopKey]shop, len(keys))
+	found := make(map[tenant.Key]shop, len(keys))
 	var (
-		in          int32
-		id, payable uuid.UUID
-		one         shop
+		in  tenant.ID
+		one shop
 	)
-	_, err = pgx.ForEachRow(rows, []any{&in, &id, &one.Name, &payable, &one.Trade, &one.YearlySalesOver3bn, (*string)(&one.State)}, func() error {
-		one.ID, one.PayableID = id, payable
-		found[shopKey{tenant.ID(in), id}] = one
+	_, err = pgx.ForEachRow(rows, []any{(*int32)(&in), &one.ID, &one.Name, &one.PayableID, &one.Trade, &one.YearlySalesOver3bn, (*string)(&one.State)}, func() error {
+		found[tenant.Key{Tenant: in, ID: one.ID}] = one
 		return nil
 	})
 	return found, err

@@ -98,7 +98,6 @@ type Filter struct {
 	Day    calendar.Day
 	From   calendar.Day
 	To     calendar.Day
-	Wallet uuid.UUID
 	Before uuid.UUID // the last payment of the page before
 	Limit  int       // 1 to 200, else 50
 }

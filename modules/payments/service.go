@@ -14,7 +14,6 @@ import (
 	"jangteo/app/fault"
 	"jangteo/app/idem"
 	"jangteo/app/money"
-	"jangteo/app/outbox"
 	"jangteo/app/tenant"
 	"jangteo/modules/ledger"
 	"jangteo/modules/merchants"
@@ -26,7 +25,6 @@ type Service struct {
 	db        *db.DB
 	store     store
 	keys      *idem.Keys
-	outbox    *outbox.Outbox
 	ledger    *ledger.Service
 	merchants *merchants.Service
 	vouchers  *vouchers.Service
@@ -34,8 +32,8 @@ type Service struct {
 }
 
 // New builds the service over its neighbours.
-func New(d *db.DB, keys *idem.Keys, o *outbox.Outbox, l *ledger.Service, m *merchants.Service, v *vouchers.Service, now clock.Now) *Service {
-	return &Service{db: d, store: store{d}, keys: keys, outbox: o, ledger: l, merchants: m, vouchers: v, now: now}
+func New(d *db.DB, keys *idem.Keys, l *ledger.Service, m *merchants.Service, v *vouchers.Service, now clock.Now) *Service {
+	return &Service{db: d, store: store{d}, keys: keys, ledger: l, merchants: m, vouchers: v, now: now}
 }
 
 // PayInput is one press of the pay button. Key is the same on every retry.
@@ -233,14 +231,14 @@ func (s *Service) Cancel(ctx context.Context, in CancelInput) (c Undone, replaye
 	}
 	const others = 3 // cancellations of the same payment that may come between
 	for range others {
-		p, err := s.get(ctx, in.PaymentID)
+		p, payable, err := s.paid(ctx, in.PaymentID)
 		if err == nil && !mayCancel(who, p) {
 			err = ErrUnknown
 		}
 		if err != nil {
 			return Undone{}, false, err
 		}
-		c, replayed, err = s.cancel(ctx, who, key, p, in.Amount)
+		c, replayed, err = s.cancel(ctx, who, key, p, payable, in.Amount)
 		if !errors.Is(err, ledger.ErrAnsweredInFull) {
 			return c, replayed, err
 		}
@@ -248,7 +246,7 @@ func (s *Service) Cancel(ctx context.Context, in CancelInput) (c Undone, replaye
 	return Undone{}, false, fault.ErrUnavailable
 }
 
-func (s *Service) cancel(ctx context.Context, who auth.Principal, key idem.Key, p Payment, amount money.Amount) (Undone, bool, error) {
+func (s *Service) cancel(ctx context.Context, who auth.Principal, key idem.Key, p Payment, payable uuid.UUID, amount money.Amount) (Undone, bool, error) {
 	if amount == 0 {
 		amount = p.Left()
 	}
@@ -257,10 +255,6 @@ func (s *Service) cancel(ctx context.Context, who auth.Principal, key idem.Key, 
 		return s.undoneBefore(ctx, key, p, ErrNothingToCancel)
 	case amount > p.Left():
 		return s.undoneBefore(ctx, key, p, ErrCancelTooLarge.With("left", p.Left()))
-	}
-	payable, err := s.payable(ctx, p)
-	if err != nil {
-		return Undone{}, false, err
 	}
 	id := uuid.Must(uuid.NewV7())
 	event, err := json.Marshal(CancelledEvent{
@@ -310,13 +304,19 @@ func (s *Service) undone(ctx context.Context, id uuid.UUID, p Payment, replayed 
 	return c, replayed, err
 }
 
-// payable is the account that a payment was credited to.
-func (s *Service) payable(ctx context.Context, p Payment) (uuid.UUID, error) {
-	entry, err := s.ledger.Entry(ctx, p.ID)
-	if err != nil {
-		return uuid.Nil, err
-	}
-	return entry.Transfers[0].Credit, nil
+// paid reads a payment and the account that it was credited to.
+func (s *Service) paid(ctx context.Context, id uuid.UUID) (p Payment, payable uuid.UUID, err error) {
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		if p, err = s.get(ctx, id); err != nil {
+			return err
+		}
+		entry, err := s.ledger.Entry(ctx, id)
+		if err == nil {
+			payable = entry.Transfers[0].Credit
+		}
+		return err
+	})
+	return p, payable, err
 }
 
 func mayCancel(who auth.Principal, p Payment) bool {

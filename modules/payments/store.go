@@ -51,7 +51,10 @@ func (s store) one(ctx context.Context, query string, id uuid.UUID) (Payment, er
 func (s store) cancellation(ctx context.Context, id uuid.UUID) (c Cancellation, err error) {
 	var found []Cancellation
 	err = s.db.In(ctx).Raw(`SELECT * FROM payments.cancellations WHERE tenant_id = ? AND id = ?`, tenant.From(ctx), id).Scan(&found).Error
-	if err != nil || len(found) == 0 {
+	if err == nil && len(found) == 0 {
+		err = ErrUnknown
+	}
+	if err != nil {
 		return c, err
 	}
 	return found[0], nil

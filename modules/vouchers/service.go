@@ -46,7 +46,7 @@ type Service struct {
 	banking *banking.Service
 	rules   rules
 	known   facts
-	facts   *gather.Desk[walletAt, walletFact]
+	facts   *gather.Desk[tenant.Key, walletFact]
 }
 
 // purpose is what banking knows purchases by.

@@ -20,13 +20,8 @@ import (
 // changes, but that a later lot may outlive the last one.
 type facts struct {
 	mu      *sync.RWMutex
-	wallets map[walletAt]walletFact
+	wallets map[tenant.Key]walletFact
 	only    map[owner]onlyFact
-}
-
-type walletAt struct {
-	tenant tenant.ID
-	id     uuid.UUID
 }
 
 type walletFact struct {
@@ -53,17 +48,17 @@ const (
 )
 
 func newFacts() facts {
-	return facts{mu: new(sync.RWMutex), wallets: map[walletAt]walletFact{}, only: map[owner]onlyFact{}}
+	return facts{mu: new(sync.RWMutex), wallets: map[tenant.Key]walletFact{}, only: map[owner]onlyFact{}}
 }
 
-func (f facts) wallet(key walletAt) (walletFact, bool) {
+func (f facts) wallet(key tenant.Key) (walletFact, bool) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	fact, ok := f.wallets[key]
 	return fact, ok
 }
 
-func (f facts) keepWallet(key walletAt, fact walletFact) {
+func (f facts) keepWallet(key tenant.Key, fact walletFact) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.wallets) >= factsMost {
@@ -137,7 +132,7 @@ func (s *Service) Spendable(ctx context.Context, citizen, wallet uuid.UUID) (Spe
 // walletFact reads a wallet once, and again when its last lot seems over. Those
 // who ask at the same time ask together.
 func (s *Service) walletFact(ctx context.Context, id uuid.UUID, now time.Time) (walletFact, error) {
-	key := walletAt{tenant.From(ctx), id}
+	key := tenant.Key{Tenant: tenant.From(ctx), ID: id}
 	if fact, ok := s.known.wallet(key); ok && !now.After(fact.lastExpiry) {
 		return fact, nil
 	}

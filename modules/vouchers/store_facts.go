@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"jangteo/app/tenant"
@@ -12,11 +11,8 @@ import (
 
 // walletFacts reads what payments ask of wallets, of many municipalities in one
 // round trip. A wallet without a lot has no last expiry.
-func (s store) walletFacts(ctx context.Context, keys []walletAt) (map[walletAt]walletFact, error) {
-	tenants, ids := make([]int32, len(keys)), make([][16]byte, len(keys))
-	for i, key := range keys {
-		tenants[i], ids[i] = int32(key.tenant), key.id
-	}
+func (s store) walletFacts(ctx context.Context, keys []tenant.Key) (map[tenant.Key]walletFact, error) {
+	tenants, ids := tenant.Columns(keys)
 	rows, err := s.lane.Pgx().Query(ctx, `
 		SELECT w.tenant_id, w.id, w.citizen_id, w.programme_id, l.last
 		FROM unnest($1::int[], $2::uuid[]) AS a (tenant_id, id)
@@ -26,18 +22,18 @@ func (s store) walletFacts(ctx context.Context, keys []walletAt) (map[walletAt]w
 	if err != nil {
 		return nil, err
 	}
-	facts := make(map[walletAt]walletFact, len(keys))
+	facts := make(map[tenant.Key]walletFact, len(keys))
 	var (
-		in                     int32
-		id, citizen, programme uuid.UUID
-		last                   *time.Time
+		at   tenant.Key
+		fact walletFact
+		last *time.Time
 	)
-	_, err = pgx.ForEachRow(rows, []any{&in, &id, &citizen, &programme, &last}, func() error {
-		fact := walletFact{citizen: citizen, programme: programme}
+	_, err = pgx.ForEachRow(rows, []any{(*int32)(&at.Tenant), &at.ID, &fact.citizen, &fact.programme, &last}, func() error {
+		fact.lastExpiry = time.Time{}
 		if last != nil {
 			fact.lastExpiry = *last
 		}
-		facts[walletAt{tenant.ID(in), id}] = fact
+		facts[at] = fact
 		return nil
 	})
 	return facts, err
