@@ -31,6 +31,7 @@ import (
 	"jangteo/app/web"
 	"jangteo/config"
 	"jangteo/modules/banking"
+	"jangteo/modules/cards"
 	"jangteo/modules/citizens"
 	"jangteo/modules/incidents"
 	"jangteo/modules/ledger"
@@ -89,6 +90,7 @@ type App struct {
 	Merchants     *merchants.Service
 	Vouchers      *vouchers.Service
 	Payments      *payments.Service
+	Cards         *cards.Service
 	Settlement    *settlement.Service
 	Notifications *notifications.Service
 	Reports       *reports.Service
@@ -214,6 +216,10 @@ func (a *App) build(ctx context.Context, box *crypt.Box) (err error) {
 		a.Ledger, a.Tenants, a.Banking)
 	a.Sessions.KnowMembers(a.Vouchers.Members)
 	a.Payments = payments.New(a.DB, a.keys, a.Ledger, a.Merchants, a.Vouchers, now)
+	a.Payments.Announce(a.Outbox)
+	a.Cards = cards.New(cards.Kits{
+		DB: a.DB, Lane: a.Lane, Keys: a.keys, Outbox: a.Outbox, Audit: a.Audit, Live: a.Live, Now: now, Log: log,
+	}, a.Ledger, a.Citizens, a.Merchants, a.Vouchers, a.Payments)
 	a.Settlement = settlement.New(a.DB, a.Ledger, a.Merchants, a.Banking, a.Outbox, a.Audit, a.Approvals, a.Live, a.terms, now, log)
 	a.Notifications = notifications.New(a.DB, a.Live, a.Merchants.Names, now)
 	a.Reports = reports.New(reports.Services{
@@ -240,7 +246,7 @@ func (a *App) secure() bool { return strings.HasPrefix(a.Config.Server.PublicURL
 // Warm reads what requests need in memory, so that the first one is answered
 // like every other.
 func (a *App) Warm(ctx context.Context) error {
-	for _, read := range []func(context.Context) error{a.Sessions.Poll, a.Tenants.Refresh, a.Vouchers.Refresh, a.Merchants.Refresh} {
+	for _, read := range []func(context.Context) error{a.Sessions.Poll, a.Tenants.Refresh, a.Vouchers.Refresh, a.Merchants.Refresh, a.Cards.Refresh} {
 		if err := read(ctx); err != nil {
 			return err
 		}
@@ -262,6 +268,7 @@ func (a *App) Run(ctx context.Context) error {
 		func(ctx context.Context) { a.Tokens.Run(ctx, a.Log) },
 		a.Approvals.Run,
 		a.Merchants.Run,
+		a.Cards.Run,
 		a.Sessions.Run,
 	} {
 		a.work.Go(func() { run(ctx) })

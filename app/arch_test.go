@@ -25,6 +25,7 @@ var arrows = map[string][]string{
 	"merchants":     {"ledger", "tenants", "banking"},
 	"vouchers":      {"ledger", "citizens", "tenants", "banking"},
 	"payments":      {"ledger", "merchants", "vouchers"},
+	"cards":         {"ledger", "citizens", "vouchers", "payments", "merchants"},
 	"settlement":    {"ledger", "merchants", "banking"},
 	"incidents":     {"sessions", "tenants"},
 	"notifications": {"citizens", "merchants"},

@@ -23,6 +23,7 @@ import (
 func (a *App) events() {
 	a.Outbox.On(a.Notifications.OnEvents, notifications.Topics...)
 	a.Outbox.On(a.tills.Tell, payments.TopicCaptured, payments.TopicCancelled)
+	a.Outbox.On(a.Cards.OnCaptured, payments.TopicCaptured)
 	a.Outbox.On(a.Incidents.OnRecordMissing, sessions.TopicRecordMissing)
 }
 
@@ -44,6 +45,7 @@ type timer struct {
 func (a *App) timers() []timer {
 	return []timer{
 		{"resolve-transfers", 5 * time.Second, func(ctx context.Context) error { _, err := a.Banking.Resolve(ctx, 200); return err }},
+		{"book-parked-advices", time.Minute, func(ctx context.Context) error { _, err := a.Cards.BookParked(ctx); return err }},
 		{"sweep-purchases", time.Minute, func(ctx context.Context) error { _, err := a.Vouchers.Sweep(ctx); return err }},
 		{"carry-out-approved", 15 * time.Second, a.carryOutApproved},
 		{"close-days", 10 * time.Minute, a.closeDays},

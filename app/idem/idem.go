@@ -116,6 +116,35 @@ func (k *Keys) Forget(ctx context.Context, before time.Time) (gone int64, err er
 	return gone, err
 }
 
+// Mark keeps an answer under a key inside the caller's transaction, so that the
+// key can never be used for work again. It reports false when the key is taken;
+// then Look tells by what.
+func (k *Keys) Mark(ctx context.Context, key Key, answer any) (marked bool, err error) {
+	err = k.db.Tx(ctx, func(ctx context.Context) error {
+		if marked, err = k.store.claim(ctx, key, k.now()); err != nil || !marked {
+			return err
+		}
+		return k.store.remember(ctx, key, answer)
+	})
+	return marked, err
+}
+
+// Found is what came of a key.
+type Found struct {
+	Digest uuid.UUID
+	Entry  uuid.UUID       // the ledger entry, or uuid.Nil
+	Answer json.RawMessage // or what Once or Mark kept
+}
+
+// Look tells what came of a key, whatever was sent under it.
+func (k *Keys) Look(ctx context.Context, id uuid.UUID) (f Found, known bool, err error) {
+	err = k.db.Tx(ctx, func(ctx context.Context) error {
+		f, known, err = k.store.look(ctx, id)
+		return err
+	})
+	return f, known, err
+}
+
 // Entry returns the ledger entry that came of a key, uuid.Nil if none did. A
 // key that was used for anything else is refused.
 func (k *Keys) Entry(ctx context.Context, key Key) (id uuid.UUID, err error) {

@@ -50,6 +50,24 @@ func (s store) entry(ctx context.Context, key Key) (uuid.UUID, error) {
 	return *found[0].EntryID, nil
 }
 
+func (s store) look(ctx context.Context, id uuid.UUID) (f Found, known bool, err error) {
+	var rows []struct {
+		Digest  uuid.UUID
+		EntryID *uuid.UUID
+		Answer  []byte
+	}
+	err = s.db.In(ctx).Raw(`SELECT digest, entry_id, answer FROM app.idempotency_keys WHERE tenant_id = ? AND key = ?`,
+		tenant.From(ctx), id).Scan(&rows).Error
+	if err != nil || len(rows) == 0 {
+		return f, false, err
+	}
+	f = Found{Digest: rows[0].Digest, Answer: rows[0].Answer}
+	if rows[0].EntryID != nil {
+		f.Entry = *rows[0].EntryID
+	}
+	return f, true, nil
+}
+
 func (s store) remember(ctx context.Context, key Key, answer any) error {
 	body, err := json.Marshal(answer)
 	if err != nil {

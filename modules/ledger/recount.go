@@ -89,10 +89,14 @@ func (r *recount) entry(e *streamed) error {
 		r.move(t.Debit, -t.Amount, e.moved[i])
 		r.move(t.Credit, t.Amount, e.moved[i])
 		switch e.Kind {
-		case Payment:
-			r.spent.Add(t.Debit, t.Amount)
+		case Payment, ClaimRepaid:
+			if r.summed[t.Debit] == nil { // a wallet, not a claim
+				r.spent.Add(t.Debit, t.Amount)
+			}
 		case Cancellation:
-			r.spent.Take(t.Credit, t.Amount)
+			if r.summed[t.Credit] == nil {
+				r.spent.Take(t.Credit, t.Amount)
+			}
 		default: // no other is spending
 		}
 	}

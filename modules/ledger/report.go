@@ -15,6 +15,7 @@ type Holdings struct {
 	Transit  money.Amount
 	Wallets  money.Amount // what citizens can still spend
 	Payable  money.Amount // what merchants are owed
+	Claims   money.Amount // what citizens owe for stand-in payments, below zero
 }
 
 // Holdings sums the accounts of the tenant in ctx. What merchants are owed
@@ -35,7 +36,12 @@ func (s *Service) Holdings(ctx context.Context) (h Holdings, err error) {
 			return err
 		}
 		h.Transit, err = s.store.summed(ctx, house.Transit)
-		h.Payable = -(h.Fund + h.Subsidy + h.Reserved + h.Transit + h.Wallets)
+		if err != nil {
+			return err
+		}
+		owed, err := s.Claims(ctx)
+		h.Claims = -owed
+		h.Payable = -(h.Fund + h.Subsidy + h.Reserved + h.Transit + h.Wallets + h.Claims)
 		return err
 	})
 	return h, err

@@ -123,7 +123,7 @@ func (s *Service) settle(ctx context.Context, e Entry, day calendar.Day) error {
 			return ErrInsufficientBalance.With("balance", a.Balance).With("amount", -change)
 		}
 		var spent money.Amount
-		if e.Kind == Payment || e.Kind == Cancellation {
+		if e.Kind == Payment || e.Kind == Cancellation || e.Kind == ClaimRepaid {
 			spent = -change
 		}
 		if err := s.store.move(ctx, id, change, spent, day); err != nil {

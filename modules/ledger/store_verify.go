@@ -35,9 +35,9 @@ var checks = []check{
 	{"wallet-spent-is-its-payments", `
 		SELECT 'wallet ' || a.id, coalesce(m.amount, 0)::text, a.spent::text
 		FROM ledger.accounts a
-		LEFT JOIN (SELECT CASE e.kind WHEN 'payment' THEN t.debit_id ELSE t.credit_id END AS id,
-				sum(CASE e.kind WHEN 'payment' THEN t.amount ELSE -t.amount END) AS amount
-			FROM ledger.transfers t JOIN ledger.entries e ON e.tenant_id = $1 AND e.id = t.entry_id AND e.kind IN ('payment', 'cancellation')
+		LEFT JOIN (SELECT CASE e.kind WHEN 'cancellation' THEN t.credit_id ELSE t.debit_id END AS id,
+				sum(CASE e.kind WHEN 'cancellation' THEN -t.amount ELSE t.amount END) AS amount
+			FROM ledger.transfers t JOIN ledger.entries e ON e.tenant_id = $1 AND e.id = t.entry_id AND e.kind IN ('payment', 'cancellation', 'claim-repaid')
 			WHERE t.tenant_id = $1 GROUP BY 1) m ON m.id = a.id
 		WHERE a.tenant_id = $1 AND a.kind = 'wallet' AND a.spent <> coalesce(m.amount, 0)`},
 	{"answered-is-its-cancellations", `
@@ -56,6 +56,7 @@ var checks = []check{
 			coalesce((SELECT sum(amount) FROM ledger.transfers WHERE tenant_id = $1 AND credit_id = r.account_id AND day <= r.day), 0)
 			- coalesce((SELECT sum(amount) FROM ledger.transfers WHERE tenant_id = $1 AND debit_id = r.account_id AND day <= r.day), 0) AS amount) m ON true
 		WHERE r.balance <> m.amount`},
+	claimsAboveZero,
 }
 
 func (s store) counts(ctx context.Context) (accounts, transfers int64, err error) {

@@ -31,7 +31,7 @@ type PaymentView struct {
 	Amount          money.Amount      `json:"amount"`
 	CancelledAmount money.Amount      `json:"cancelled_amount"`
 	BalanceAfter    money.Amount      `json:"balance_after" doc:"Of the wallet, just after the payment"`
-	Method          Method            `json:"method" enum:"merchant,static-qr,dynamic-qr,customer-qr"`
+	Method          Method            `json:"method" enum:"merchant,static-qr,dynamic-qr,customer-qr,card"`
 	PolicyVersion   int               `json:"policy_version"`
 	At              time.Time         `json:"at"`
 	BusinessDay     calendar.Day      `json:"business_day" format:"date"`

@@ -32,7 +32,7 @@ type SaleReply struct {
 	Amount          money.Amount `json:"amount"`
 	CancelledAmount money.Amount `json:"cancelled_amount"`
 	State           State        `json:"state" enum:"captured,partially-cancelled,cancelled"`
-	Method          Method       `json:"method" enum:"merchant,static-qr,dynamic-qr,customer-qr"`
+	Method          Method       `json:"method" enum:"merchant,static-qr,dynamic-qr,customer-qr,card"`
 	At              time.Time    `json:"at"`
 	BusinessDay     calendar.Day `json:"business_day" format:"date"`
 }

@@ -25,6 +25,7 @@ type CapturedEvent struct {
 	Method        Method       `json:"method"`
 	PolicyVersion int          `json:"policy_version"`
 	At            time.Time    `json:"at"`
+	Card          *CardUse     `json:"card,omitempty"` // of a payment by card
 }
 
 // CancelledEvent is told of every cancellation; its record is kept from it.

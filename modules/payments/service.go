@@ -14,6 +14,7 @@ import (
 	"jangteo/app/fault"
 	"jangteo/app/idem"
 	"jangteo/app/money"
+	"jangteo/app/outbox"
 	"jangteo/app/tenant"
 	"jangteo/modules/ledger"
 	"jangteo/modules/merchants"
@@ -29,12 +30,17 @@ type Service struct {
 	merchants *merchants.Service
 	vouchers  *vouchers.Service
 	now       clock.Now
+	outbox    *outbox.Outbox
 }
 
 // New builds the service over its neighbours.
 func New(d *db.DB, keys *idem.Keys, l *ledger.Service, m *merchants.Service, v *vouchers.Service, now clock.Now) *Service {
 	return &Service{db: d, store: store{d}, keys: keys, ledger: l, merchants: m, vouchers: v, now: now}
 }
+
+// Announce gives payments the outbox for what is not booked by the fast lane,
+// which announces by itself.
+func (s *Service) Announce(o *outbox.Outbox) { s.outbox = o }
 
 // PayInput is one press of the pay button. Key is the same on every retry.
 type PayInput struct {
@@ -231,12 +237,18 @@ func (s *Service) Cancel(ctx context.Context, in CancelInput) (c Undone, replaye
 	}
 	const others = 3 // cancellations of the same payment that may come between
 	for range others {
-		p, payable, err := s.paid(ctx, in.PaymentID)
+		p, entry, err := s.paid(ctx, in.PaymentID)
 		if err == nil && !mayCancel(who, p) {
 			err = ErrUnknown
 		}
 		if err != nil {
 			return Undone{}, false, err
+		}
+		payable := entry.Transfers[0].Credit
+		if claim, lent := paidOnClaim(p, entry); lent {
+			id := uuid.Must(uuid.NewV7())
+			u := Cancellation{ID: id, PaymentID: p.ID, MerchantID: p.MerchantID, Amount: in.Amount, ByKind: string(who.Kind), ByID: who.ID}
+			return s.undoOnClaim(ctx, key, p, u, claim, payable)
 		}
 		c, replayed, err = s.cancel(ctx, who, key, p, payable, in.Amount)
 		if !errors.Is(err, ledger.ErrAnsweredInFull) {
@@ -304,19 +316,17 @@ func (s *Service) undone(ctx context.Context, id uuid.UUID, p Payment, replayed 
 	return c, replayed, err
 }
 
-// paid reads a payment and the account that it was credited to.
-func (s *Service) paid(ctx context.Context, id uuid.UUID) (p Payment, payable uuid.UUID, err error) {
+// paid reads a payment and its entry, which names the account that it was
+// credited to.
+func (s *Service) paid(ctx context.Context, id uuid.UUID) (p Payment, entry ledger.Recorded, err error) {
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
 		if p, err = s.get(ctx, id); err != nil {
 			return err
 		}
-		entry, err := s.ledger.Entry(ctx, id)
-		if err == nil {
-			payable = entry.Transfers[0].Credit
-		}
+		entry, err = s.ledger.Entry(ctx, id)
 		return err
 	})
-	return p, payable, err
+	return p, entry, err
 }
 
 func mayCancel(who auth.Principal, p Payment) bool {

@@ -1,0 +1,208 @@
+package cards
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/google/uuid"
+
+	"jangteo/app/auth"
+	"jangteo/app/fault"
+	"jangteo/app/idem"
+	"jangteo/app/money"
+	"jangteo/app/tenant"
+	"jangteo/modules/payments"
+	"jangteo/modules/vouchers"
+)
+
+func (a Advice) validate() error {
+	switch {
+	case a.Amount <= 0:
+		return fault.On("amount", fault.TooSmall).Limit(1)
+	case a.Amount > AmountMax:
+		return fault.On("amount", fault.TooLarge).Limit(int64(AmountMax))
+	case a.Voucher < 0 || a.Account < 0 || a.Voucher+a.Account > a.Amount:
+		return fault.On("voucher", fault.Mismatch)
+	case a.Voucher > payments.AmountMax:
+		return fault.On("voucher", fault.TooLarge).Limit(int64(payments.AmountMax))
+	case len(a.Original) > keyMost:
+		return fault.On("original", fault.TooLong).Limit(keyMost)
+	case a.Original != "" && !printable(a.Original):
+		return fault.On("original", fault.WrongFormat)
+	}
+	return a.Message.validate()
+}
+
+// Advise books what an issuer has decided in stand-in, whatever the wallet holds
+// now: what is missing becomes a claim. If the request that had no answer was
+// booked after all, only the difference is. An advice whose card or terminal
+// nobody knows is kept, and booked when somebody does.
+func (s *Service) Advise(ctx context.Context, a Advice) (Decision, error) {
+	if err := a.validate(); err != nil {
+		return Decision{}, err
+	}
+	key, err := idem.New(sender(a.Issuer), a.Key, "card advice", a)
+	if err != nil {
+		return Decision{}, err
+	}
+	link, err := s.link(ctx, a.Issuer, a.Token)
+	if errors.Is(err, ErrNotLinked) {
+		return Decision{}, s.park(ctx, a, err)
+	}
+	if err != nil {
+		return Decision{}, err
+	}
+	at, err := s.place(ctx, a.Message)
+	if errors.Is(err, ErrTerminalUnknown) {
+		return Decision{}, s.park(ctx, a, err)
+	}
+	if err != nil {
+		return Decision{}, err
+	}
+	ctx = tenant.With(ctx, at.TenantID)
+	from, err := s.walletFor(ctx, link.CitizenID)
+	if errors.Is(err, vouchers.ErrWalletUnknown) {
+		return Decision{}, s.park(ctx, a, err)
+	}
+	if err != nil {
+		return Decision{}, err
+	}
+	missing, err := s.instead(ctx, a)
+	if err != nil {
+		return Decision{}, err
+	}
+	d, err := s.book(ctx, a, key, link, at, from, missing)
+	if errors.Is(err, idem.ErrKeyReused) {
+		return s.decidedBefore(ctx, key, err)
+	}
+	return d, err
+}
+
+// payer is the wallet that an advice is booked on.
+type payer struct {
+	vouchers.Wallet
+	policyVersion int
+}
+
+// walletFor finds the wallet that would have paid; an expired one is better
+// than none, since the shop has given the goods.
+func (s *Service) walletFor(ctx context.Context, citizen uuid.UUID) (p payer, err error) {
+	from, err := s.vouchers.Spendable(ctx, citizen, uuid.Nil)
+	if err == nil {
+		return payer{vouchers.Wallet{ID: from.WalletID, CitizenID: citizen, ProgrammeID: from.ProgrammeID}, from.Policy.Version}, nil
+	}
+	if !voucherCannot(err) {
+		return p, err
+	}
+	wallets, err := s.vouchers.Wallets(ctx, citizen)
+	for _, w := range wallets {
+		if w.TenantID == tenant.From(ctx) {
+			return payer{w, len(w.Programme.Policies)}, err
+		}
+	}
+	return p, errors.Join(err, vouchers.ErrWalletUnknown)
+}
+
+// instead settles an advice with the request that it stands for, and returns
+// what is still to be booked of the voucher's part.
+func (s *Service) instead(ctx context.Context, a Advice) (missing money.Amount, err error) {
+	if a.Original == "" {
+		return a.Voucher, nil
+	}
+	key, err := original(a.Issuer, a.Original)
+	if err != nil {
+		return 0, err
+	}
+	marked, err := s.keys.Mark(ctx, key, verdict{Refused: ErrSuperseded.Code})
+	if err != nil || marked {
+		return a.Voucher, err
+	}
+	found, _, err := s.keys.Look(ctx, key.ID)
+	if err != nil || found.Entry == uuid.Nil {
+		return a.Voucher, err // refused, reversed or superseded
+	}
+	p, err := s.payments.Get(auth.With(ctx, system), found.Entry)
+	if err != nil {
+		return 0, err
+	}
+	if over := p.Left() - a.Voucher; over > 0 {
+		_, _, err = s.cancel(ctx, "advice-"+a.Issuer+"-"+a.Key, p.ID, over)
+	}
+	return max(0, a.Voucher-p.Left()), err
+}
+
+// book books an advice, once for its key.
+func (s *Service) book(ctx context.Context, a Advice, key idem.Key, link Link, at Place, from payer, missing money.Amount) (d Decision, err error) {
+	m, err := s.merchants.Get(ctx, at.MerchantID)
+	if err != nil {
+		return d, err
+	}
+	d, replayed, err := idem.Once(ctx, s.keys, key, func(ctx context.Context) (d Decision, err error) {
+		kept := Authorisation{ID: uuid.Must(uuid.NewV7()), Source: "advice", Voucher: a.Voucher, Account: a.Account}
+		if missing > 0 {
+			u := use(Request{Message: a.Message, Amount: a.Amount}, link)
+			u.Source, u.Account = "advice", a.Account
+			b, err := s.payments.BookCard(ctx, s.outbox, payments.CardBooking{
+				Wallet: from.Wallet, MerchantID: m.ID, PayableID: m.PayableID, Amount: missing, PolicyVersion: from.policyVersion, Card: u,
+			})
+			if err != nil {
+				return d, err
+			}
+			kept.ID, kept.PaymentID = b.ID, &b.ID
+			d = Decision{Approved: missing, Number: number(b.ID), Left: b.BalanceAfter}
+			if err := s.claim(ctx, b); err != nil {
+				return d, err
+			}
+		}
+		if a.Voucher+a.Account == 0 {
+			return d, nil
+		}
+		return d, s.keep(ctx, kept, Request{Message: a.Message, Amount: a.Amount}, link, m.ID)
+	})
+	d.Replayed = replayed
+	return d, err
+}
+
+// park keeps an advice that cannot be booked yet.
+func (s *Service) park(ctx context.Context, a Advice, reason error) error {
+	f, _ := fault.Of(reason)
+	body, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	return s.db.Platform(ctx, func(ctx context.Context) error {
+		return s.store.parkAdvice(ctx, a, body, f.Code, s.now())
+	})
+}
+
+// BookParked tries the advices that could not be booked when they came, and
+// returns how many now are.
+func (s *Service) BookParked(ctx context.Context) (booked int, err error) {
+	var waiting []parkedAdvice
+	err = s.db.Platform(ctx, func(ctx context.Context) error {
+		waiting, err = s.store.parkedAdvices(ctx)
+		return err
+	})
+	for _, p := range waiting {
+		var a Advice
+		if err := json.Unmarshal(p.Advice, &a); err != nil {
+			return booked, err
+		}
+		if _, err := s.link(ctx, a.Issuer, a.Token); errors.Is(err, ErrNotLinked) {
+			continue
+		}
+		if _, err := s.place(ctx, a.Message); errors.Is(err, ErrTerminalUnknown) {
+			continue
+		}
+		if _, err := s.Advise(ctx, a); err != nil {
+			return booked, err
+		}
+		err := s.db.Platform(ctx, func(ctx context.Context) error { return s.store.unpark(ctx, p, s.now()) })
+		if err != nil {
+			return booked, err
+		}
+		booked++
+	}
+	return booked, err
+}

@@ -1,0 +1,88 @@
+package cards
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"jangteo/app/money"
+	"jangteo/app/tenant"
+)
+
+// Offer is the rest of a payment that the citizen is asked about on the phone.
+type Offer struct {
+	TenantID   tenant.ID    `json:"tenant"`
+	ID         uuid.UUID    `json:"id"`
+	LinkID     uuid.UUID    `json:"card_id"`
+	CitizenID  uuid.UUID    `json:"-"`
+	MerchantID uuid.UUID    `json:"merchant_id"`
+	Requested  money.Amount `json:"requested"`
+	Voucher    money.Amount `json:"voucher"`
+	Rest       money.Amount `json:"rest"`
+	State      string       `json:"state"` // offered, allowed, declined or used
+	At         time.Time    `json:"at"`
+	ExpiresAt  time.Time    `json:"expires_at"`
+}
+
+const (
+	offeredFor = 10 * time.Minute
+	allowedFor = 5 * time.Minute // within which the card is swiped again
+)
+
+// OfferedEvent is told when a citizen is asked.
+type OfferedEvent struct {
+	CitizenID  uuid.UUID    `json:"citizen_id"`
+	OfferID    uuid.UUID    `json:"offer_id"`
+	Card       string       `json:"card"`
+	MerchantID uuid.UUID    `json:"merchant_id"`
+	Requested  money.Amount `json:"requested"`
+	Voucher    money.Amount `json:"voucher"`
+	Rest       money.Amount `json:"rest"`
+	At         time.Time    `json:"at"`
+}
+
+// offer asks a citizen whether the bank account may pay the rest.
+func (s *Service) offer(ctx context.Context, link Link, shop uuid.UUID, requested, voucher money.Amount) error {
+	now := s.now()
+	o := Offer{
+		TenantID: tenant.From(ctx), ID: uuid.Must(uuid.NewV7()), LinkID: link.ID, CitizenID: link.CitizenID, MerchantID: shop,
+		Requested: requested, Voucher: voucher, Rest: requested - voucher, State: "offered", At: now, ExpiresAt: now.Add(offeredFor),
+	}
+	if err := s.store.insertOffer(ctx, o); err != nil {
+		return err
+	}
+	return s.outbox.Put(ctx, TopicOffered, OfferedEvent{
+		CitizenID: o.CitizenID, OfferID: o.ID, Card: link.Name, MerchantID: shop, Requested: requested, Voucher: voucher, Rest: o.Rest, At: now,
+	})
+}
+
+// offerRests asks about what vouchers could not pay, where cards are to ask.
+func (s *Service) offerRests(ctx context.Context, list []Authorisation) error {
+	for _, a := range list {
+		if a.Voucher+a.Account == a.Requested {
+			continue
+		}
+		link, err := s.store.link(ctx, a.LinkID)
+		if err != nil {
+			return err
+		}
+		if link.In(a.TenantID).Mode != Ask {
+			continue
+		}
+		if err := s.offer(ctx, link, *a.MerchantID, a.Requested, a.Voucher); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeOffer uses what the citizen has allowed on the phone for this shop, if it
+// covers the amount.
+func (s *Service) takeOffer(ctx context.Context, link Link, at Place, amount money.Amount) (allowed bool, err error) {
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		allowed, err = s.store.useOffer(ctx, link.ID, at.MerchantID, amount, s.now())
+		return err
+	})
+	return allowed, err
+}
