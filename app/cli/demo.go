@@ -117,7 +117,7 @@ func runDemo(ctx context.Context, out io.Writer, cfg config.Config, o demoOption
 	}
 	if fresh {
 		_, _ = fmt.Fprintf(out, "장터: making %d people and %d month(s) of history; this happens once …\n", o.citizens, o.months)
-		if err := demo.Seed(ctx, s.app, sims, demo.Options{Citizens: o.citizens, Months: o.months, Now: clock.System, Log: s.log, OwnerURL: cfg.Owner()}); err != nil {
+		if err := fill(ctx, s, sims, o); err != nil {
 			s.app.Close()
 			return fmt.Errorf("making the demo's data: %w", err)
 		}
@@ -130,6 +130,19 @@ func runDemo(ctx context.Context, out io.Writer, cfg config.Config, o demoOption
 	return s.run(ctx, func(addr string) {
 		demo.Welcome(out, "http://"+addr, clock.System().Sub(began).Round(10*time.Millisecond))
 	})
+}
+
+// fill makes the history, while the address shows how far it is.
+func fill(ctx context.Context, s *server, sims *simulate.Servers, o demoOptions) error {
+	l, err := listen(ctx, o.addr)
+	if err != nil {
+		return err
+	}
+	making := demo.Begin(s.app, l)
+	err = demo.Seed(ctx, s.app, sims, demo.Options{
+		Citizens: o.citizens, Months: o.months, Now: clock.System, Log: s.log, OwnerURL: s.cfg.Owner(), Making: making,
+	})
+	return errors.Join(err, making.Done())
 }
 
 // prepare makes the demo's two databases when they are missing, half made or to

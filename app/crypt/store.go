@@ -11,7 +11,7 @@ type store struct{ db *db.DB }
 
 // keyset reads a wrapped keyset, keeping the one that fresh returns if there is
 // none. Of two servers that start together, the first one's stays.
-func (s store) keyset(ctx context.Context, name string, fresh func() ([]byte, error), at time.Time) (wrapped []byte, err error) {
+func (s store) keyset(ctx context.Context, name string, fresh func() []byte, at time.Time) (wrapped []byte, err error) {
 	err = s.db.Platform(ctx, func(ctx context.Context) error {
 		read := func() error {
 			return s.db.In(ctx).Raw(`SELECT wrapped FROM app.keysets WHERE name = ?`, name).Row().Scan(&wrapped)
@@ -19,12 +19,8 @@ func (s store) keyset(ctx context.Context, name string, fresh func() ([]byte, er
 		if err := read(); err == nil {
 			return nil
 		}
-		made, err := fresh()
-		if err != nil {
-			return err
-		}
-		err = s.db.In(ctx).Exec(`INSERT INTO app.keysets (name, wrapped, created_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
-			name, made, at).Error
+		err := s.db.In(ctx).Exec(`INSERT INTO app.keysets (name, wrapped, created_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
+			name, fresh(), at).Error
 		if err != nil {
 			return err
 		}

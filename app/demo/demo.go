@@ -28,7 +28,8 @@ type Options struct {
 	Months   int // of history, of 30 days
 	Now      func() time.Time
 	Log      *slog.Logger
-	OwnerURL string // of the database, for its statistics
+	OwnerURL string  // of the database, for its statistics
+	Making   *Making // is told how far it is; may be nil
 }
 
 const (
@@ -60,18 +61,16 @@ func Seed(ctx context.Context, a *app.App, sims *simulate.Servers, o Options) er
 		app: maker, sims: sims, clock: clock, options: o,
 		span: span{from: calendar.DayOf(now).AddDays(-daysAMonth * o.Months), now: now},
 	}
-	for _, step := range []struct {
-		name string
-		do   func(context.Context) error
-	}{
-		{"municipalities", s.openMunicipalities}, {"shops", s.openShops}, {"people", s.livePeople},
-		{"statistics", s.analyse}, {"settlements", s.settleDays}, {"statistics", s.analyse},
-	} {
+	steps := map[string]func(context.Context) error{
+		"municipalities": s.openMunicipalities, "shops": s.openShops, "people": s.livePeople, "settlements": s.settleDays,
+	}
+	for _, name := range makings {
 		begun := o.Now()
-		if err := step.do(ctx); err != nil {
-			return fmt.Errorf("making %s: %w", step.name, err)
+		if err := steps[name](ctx); err != nil {
+			return fmt.Errorf("making %s: %w", name, err)
 		}
-		o.Log.InfoContext(ctx, "demo data", "made", step.name, "took", o.Now().Sub(begun).Round(time.Millisecond))
+		o.Making.made()
+		o.Log.InfoContext(ctx, "demo data", "made", name, "took", o.Now().Sub(begun).Round(time.Millisecond))
 	}
 	if err := a.Tenants.Refresh(ctx); err != nil {
 		return err

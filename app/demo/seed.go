@@ -57,9 +57,9 @@ const (
 	partPeople
 )
 
-// openMunicipalities lets the twelve join a month before the history begins.
+// openMunicipalities lets the twelve join a day before the history begins.
 func (s *seeder) openMunicipalities(ctx context.Context) error {
-	opened := s.span.from.AddDays(-daysAMonth).Start().Add(9 * time.Hour)
+	opened := s.span.from.AddDays(-1).Start().Add(9 * time.Hour)
 	s.clock.set(opened)
 	if err := s.app.Tenants.Seed(ctx); err != nil {
 		return err
@@ -368,6 +368,9 @@ func (s *seeder) bookPurchases(ctx context.Context, p *place, purchases []vouche
 // settleDays goes through the days: in the morning of a business day shops are
 // paid what is due, after midnight the day before is closed and sealed.
 func (s *seeder) settleDays(ctx context.Context) error {
+	if err := s.analyse(ctx); err != nil {
+		return err
+	}
 	today := calendar.DayOf(s.span.now)
 	for day := s.span.from; !day.After(today); day = day.Next() {
 		morning := day.Start().Add(9 * time.Hour)
@@ -376,7 +379,7 @@ func (s *seeder) settleDays(ctx context.Context) error {
 		}
 		if calendar.IsBusiness(day) {
 			s.clock.set(morning)
-			if err := each(ctx, len(s.places), func(ctx context.Context, i int) error { return s.payOut(ctx, &s.places[i]) }); err != nil {
+			if err := s.payOut(ctx); err != nil {
 				return err
 			}
 		}
@@ -397,15 +400,26 @@ func (s *seeder) settleDays(ctx context.Context) error {
 		}
 	}
 	s.clock.set(s.span.now)
-	return nil
+	return s.analyse(ctx)
 }
 
-// payOut pays a municipality's shops what is due now, and tells the bank that
-// it did.
-func (s *seeder) payOut(ctx context.Context, p *place) error {
-	paid, err := s.app.Settlement.PayPast(tenant.With(ctx, p.id), s.clock.now(), p.accounts)
+// payOut pays all shops what is due now, and tells the bank that it was done.
+func (s *seeder) payOut(ctx context.Context) error {
+	history := make([][]bank.Transaction, len(s.places))
+	err := each(ctx, len(s.places), func(ctx context.Context, i int) (err error) {
+		history[i], err = s.payShops(ctx, &s.places[i])
+		return err
+	})
 	if err != nil {
 		return err
+	}
+	return s.sims.Bank.Book(ctx, slices.Concat(history...))
+}
+
+func (s *seeder) payShops(ctx context.Context, p *place) ([]bank.Transaction, error) {
+	paid, err := s.app.Settlement.PayPast(tenant.With(ctx, p.id), s.clock.now(), p.accounts)
+	if err != nil {
+		return nil, err
 	}
 	history := make([]bank.Transaction, len(paid))
 	for i, t := range paid {
@@ -415,5 +429,5 @@ func (s *seeder) payOut(ctx context.Context, p *place) error {
 			ToBank: to.BankCode, ToAccount: to.Number, PrintContent: p.voucher, At: t.RequestedAt,
 		}
 	}
-	return s.sims.Bank.Book(ctx, history)
+	return history, nil
 }

@@ -58,6 +58,7 @@ var monday = time.Date(2026, 11, 23, 6, 30, 0, 0, time.UTC)
 func TestDemonstration(t *testing.T) {
 	t.Parallel()
 	w := seeded(t, 240, 1, func() time.Time { return monday })
+	t.Run("the address shows how far the making is", w.showsMaking)
 	Mount(w.app, w.sims)
 	t.Run("everything in the history adds up", w.addsUp)
 	t.Run("every day but today is closed", w.isClosed)

@@ -1,57 +1,60 @@
 package telemetry
 
 import (
+	"fmt"
 	"net/http"
-	"strconv"
+	"sync"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/labstack/echo/v4"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Metrics counts what operators watch. Labels are routes and never values, so
-// their number is bounded.
+// Metrics counts what operators watch, for Prometheus. Labels are routes and
+// never values, so their number is bounded.
 type Metrics struct {
-	registry *prometheus.Registry
-	requests *prometheus.HistogramVec
-	inFlight prometheus.Gauge
+	set      *metrics.Set
+	requests sync.Map // of *timing by request
+	inFlight *metrics.Gauge
+}
+
+// request is what a timing is of.
+type request struct {
+	method, route string
+	status        int
+}
+
+// bounds of the histogram of requests, in seconds.
+var bounds = [...]float64{.002, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+
+// timing is one histogram as Prometheus reads it: each bucket counts what took
+// as long as its bound or less.
+type timing struct {
+	buckets [len(bounds) + 1]*metrics.Counter
+	sum     *metrics.FloatCounter
+	count   *metrics.Counter
 }
 
 // NewMetrics counts lines dropped by logs, too.
 func NewMetrics(logs *Writer) *Metrics {
-	m := &Metrics{
-		registry: prometheus.NewRegistry(),
-		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "jangteo_request_seconds", Help: "How long requests took, by route and status.",
-			Buckets: []float64{.002, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
-		}, []string{"method", "route", "status"}),
-		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{Name: "jangteo_requests_in_flight", Help: "Requests being answered."}),
-	}
-	m.registry.MustRegister(m.requests, m.inFlight, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m := &Metrics{set: metrics.NewSet()}
+	m.inFlight = m.set.NewGauge("jangteo_requests_in_flight", nil)
 	if logs != nil {
-		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name: "jangteo_log_lines_dropped_total", Help: "Log lines that found the queue full.",
-		}, func() float64 { return float64(logs.Dropped()) }))
+		m.set.NewGauge("jangteo_log_lines_dropped_total", func() float64 { return float64(logs.Dropped()) })
 	}
 	return m
 }
 
-// Pool watches a pool of connections under a name.
+// Pool watches a pool of connections under a name: how many are allowed, how
+// many in use, and how often somebody waited for one.
 func (m *Metrics) Pool(name string, pool *pgxpool.Pool) {
-	labels := prometheus.Labels{"pool": name}
-	for _, g := range []struct {
-		name, help string
-		value      func(*pgxpool.Stat) float64
-	}{
-		{"jangteo_db_connections_max", "Connections allowed.", func(s *pgxpool.Stat) float64 { return float64(s.MaxConns()) }},
-		{"jangteo_db_connections_used", "Connections in use.", func(s *pgxpool.Stat) float64 { return float64(s.AcquiredConns()) }},
-		{"jangteo_db_waits_total", "Times that somebody waited for a connection.", func(s *pgxpool.Stat) float64 { return float64(s.EmptyAcquireCount()) }},
+	for metric, value := range map[string]func(*pgxpool.Stat) float64{
+		"jangteo_db_connections_max":  func(s *pgxpool.Stat) float64 { return float64(s.MaxConns()) },
+		"jangteo_db_connections_used": func(s *pgxpool.Stat) float64 { return float64(s.AcquiredConns()) },
+		"jangteo_db_waits_total":      func(s *pgxpool.Stat) float64 { return float64(s.EmptyAcquireCount()) },
 	} {
-		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: g.name, Help: g.help, ConstLabels: labels},
-			func() float64 { return g.value(pool.Stat()) }))
+		m.set.NewGauge(fmt.Sprintf("%s{pool=%q}", metric, name), func() float64 { return value(pool.Stat()) })
 	}
 }
 
@@ -65,16 +68,58 @@ func (m *Metrics) Middleware(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			c.Error(err)
 		}
-		route := c.Path()
-		if route == "" {
-			route = "none"
-		}
-		m.requests.WithLabelValues(c.Request().Method, route, strconv.Itoa(c.Response().Status)).Observe(time.Since(began).Seconds()) //nolint:forbidigo // a duration
+		m.of(request{knownMethod(c.Request().Method), c.Path(), c.Response().Status}).observe(time.Since(began)) //nolint:forbidigo // a duration
 		return nil
 	}
 }
 
+// knownMethod keeps what callers make up out of the labels.
+func knownMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return method
+	default:
+		return "other"
+	}
+}
+
+func (m *Metrics) of(r request) *timing {
+	if known, ok := m.requests.Load(r); ok {
+		return known.(*timing)
+	}
+	if r.route == "" {
+		r.route = "none"
+	}
+	labels := fmt.Sprintf("method=%q,route=%q,status=\"%d\"", r.method, r.route, r.status)
+	t := &timing{
+		sum:   m.set.GetOrCreateFloatCounter("jangteo_request_seconds_sum{" + labels + "}"),
+		count: m.set.GetOrCreateCounter("jangteo_request_seconds_count{" + labels + "}"),
+	}
+	for i := range t.buckets {
+		le := "+Inf"
+		if i < len(bounds) {
+			le = fmt.Sprint(bounds[i])
+		}
+		t.buckets[i] = m.set.GetOrCreateCounter(fmt.Sprintf("jangteo_request_seconds_bucket{%s,le=%q}", labels, le))
+	}
+	m.requests.Store(r, t)
+	return t
+}
+
+func (t *timing) observe(took time.Duration) {
+	seconds := took.Seconds()
+	for i := len(bounds); i >= 0 && (i == len(bounds) || seconds <= bounds[i]); i-- {
+		t.buckets[i].Inc()
+	}
+	t.sum.Add(seconds)
+	t.count.Inc()
+}
+
 // Handler answers /metrics.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Timeout: 5 * time.Second, MaxRequestsInFlight: 2})
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+		m.set.WritePrometheus(w)
+		metrics.WriteProcessMetrics(w)
+	})
 }

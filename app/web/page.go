@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"io/fs"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -148,6 +149,15 @@ func attach(first, second any) Pair { return Pair{first, second} }
 // an error page and never half a page.
 func (p Page[T]) Show(c echo.Context, pages *Pages, view T) error {
 	return p.show(c, pages, http.StatusOK, view)
+}
+
+// Later shows a page in the place of one that is not there yet, with 503; the
+// browser asks again after a while.
+func (p Page[T]) Later(c echo.Context, pages *Pages, after time.Duration, view T) error {
+	seconds := strconv.Itoa(int(after.Seconds()))
+	c.Response().Header().Set(echo.HeaderRetryAfter, seconds)
+	c.Response().Header().Set("Refresh", seconds)
+	return p.show(c, pages, http.StatusServiceUnavailable, view)
 }
 
 // Refuse shows a form again with 422 and what err says about its fields. What

@@ -1,0 +1,86 @@
+package demo
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"jangteo/app"
+	"jangteo/app/web"
+)
+
+// Making answers in the app's place until its history is made: whatever is
+// asked for, it shows how far the making is, and comes back by itself.
+type Making struct {
+	app    *app.App
+	server *http.Server
+	step   atomic.Int32
+}
+
+// makings are what is made in turn; the words are "demo.making.<name>".
+var makings = []string{"municipalities", "shops", "people", "settlements"}
+
+const makingPath = "/demo/making"
+
+// Begin answers on l until Done.
+func Begin(a *app.App, l net.Listener) *Making {
+	m := &Making{app: a}
+	a.Router.Page(web.Route{Method: http.MethodGet, Path: makingPath, Access: web.Anyone, Class: web.Browse}, m.show)
+	m.server = &http.Server{Handler: m, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second}
+	go func() { _ = m.server.Serve(l) }() // until Done
+	return m
+}
+
+// ServeHTTP shows the page in the place of every other.
+func (m *Making) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, "/static/") {
+		m.app.Echo.ServeHTTP(w, r)
+		return
+	}
+	instead, err := http.NewRequestWithContext(r.Context(), http.MethodGet, makingPath, http.NoBody)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	instead.Header, instead.Host, instead.RemoteAddr = r.Header, r.Host, r.RemoteAddr
+	m.app.Echo.ServeHTTP(w, instead)
+}
+
+var makingPage = web.NewPage[makingView](web.Public, "demo/making")
+
+type makingView struct {
+	web.Frame
+	Labels  []string
+	Current int
+}
+
+func (m *Making) show(c echo.Context) error {
+	view := makingView{Current: int(m.step.Load())}
+	for _, name := range makings {
+		view.Labels = append(view.Labels, "demo.making."+name)
+	}
+	const comeBack = 2 * time.Second
+	return makingPage.Later(c, m.app.Pages, comeBack, view)
+}
+
+// made moves on to the next step.
+func (m *Making) made() {
+	if m != nil {
+		m.step.Add(1)
+	}
+}
+
+// Done lets go of the address, for the app to answer there.
+func (m *Making) Done() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if m.server.Shutdown(ctx) == nil {
+		return nil
+	}
+	return m.server.Close()
+}
