@@ -148,12 +148,16 @@ func (a *App) assemble(ctx context.Context, o Options) (err error) {
 	return nil
 }
 
+// asideOfService are connections for what keeps memory true: ended sessions,
+// keys, municipalities, shops.
+const asideOfService = 2
+
 func (a *App) connect(ctx context.Context) (err error) {
 	c := a.Config.Database
-	if a.DB, err = db.Open(ctx, db.Options{URL: c.URL, Role: db.Service, MaxConnections: c.Connections, Name: "service"}); err != nil {
+	if a.DB, err = db.Open(ctx, db.Options{URL: c.URL, Role: db.Service, MaxConnections: c.Connections, Aside: asideOfService, Name: "service"}); err != nil {
 		return err
 	}
-	if a.Lane, err = db.Open(ctx, db.Options{URL: c.URL, Role: db.Lane, MaxConnections: c.LaneConnections, Name: "lane"}); err != nil {
+	if a.Lane, err = db.Open(ctx, db.Options{URL: c.URL, Role: db.Lane, MaxConnections: c.LaneConnections, Aside: 1, Name: "lane"}); err != nil {
 		return err
 	}
 	if err := a.DB.Ping(ctx); err != nil {
@@ -200,8 +204,9 @@ func (a *App) build(ctx context.Context, box *crypt.Box) (err error) {
 	a.Ledger = ledger.New(a.DB, a.lane, now)
 	a.provider = citizens.NewProvider(cfg.Identity.URL)
 	a.Citizens = citizens.New(a.DB, box, a.provider, a.Audit, citizens.Limits{}, now)
-	a.Sessions = sessions.New(a.DB, a.Citizens, a.Tokens, box, a.Outbox, sessions.Config{
+	a.Sessions = sessions.New(a.DB, a.Citizens, a.Tokens, box, a.Outbox, a.Audit, sessions.Config{
 		SeveralDevices: !cfg.Sessions.OneDevice, ResumesPerSecond: cfg.Sessions.ResumesPerSecond, PublicURL: cfg.Server.PublicURL,
+		RenewalsPerSession: cfg.Limits.RenewalsPerSession, ChallengesPerDevice: cfg.Limits.ChallengesPerDevice,
 	}, now, log)
 	a.Incidents = incidents.New(a.DB, a.Sessions, a.Tenants, a.Audit, a.Approvals, now)
 	a.Staff = staff.New(a.DB, a.Tenants, a.Audit, a.signIn, now)
@@ -262,7 +267,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	for _, run := range []func(context.Context){
 		func(ctx context.Context) { a.Outbox.Run(ctx, 250*time.Millisecond) },
-		func(ctx context.Context) { a.Live.Run(ctx, a.DB.Pgx()) },
+		func(ctx context.Context) { a.Live.Run(ctx, a.DB.PgxAside()) },
 		func(ctx context.Context) { a.Tenants.Run(ctx, 2*time.Second) },
 		func(ctx context.Context) { a.Vouchers.Run(ctx, 2*time.Second) },
 		func(ctx context.Context) { a.Tokens.Run(ctx, a.Log) },

@@ -5,10 +5,13 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"jangteo/app/auth"
 	"jangteo/app/auth/signin"
+	"jangteo/app/tenant"
+	"jangteo/app/throttle"
 	"jangteo/app/web"
 	"jangteo/modules/banking"
 	"jangteo/modules/citizens"
@@ -42,10 +45,12 @@ func (a *App) routes() {
 		auth.Staff:    func(c echo.Context) (auth.Principal, error) { return office.Authenticate(c, auth.Staff) },
 		auth.Operator: func(c echo.Context) (auth.Principal, error) { return office.Authenticate(c, auth.Operator) },
 	}
+	knocks := throttle.New(a.Config.Limits.KnocksPerAddress, a.Now)
 	desks := map[auth.Kind]*signin.Pages{auth.Clerk: shop.Pages, auth.Staff: office, auth.Operator: office}
 	a.Router = web.NewRouter(a.Echo, web.Gate{
 		Authenticate: func(c echo.Context, kind auth.Kind) (auth.Principal, error) { return prove[kind](c) },
 		Tenant:       a.Tenants.Known,
+		Knock:        func(address string) error { return knocks.Take(throttle.Line(address)) },
 		Fresh:        func(c echo.Context, who auth.Principal) (bool, error) { return desks[who.Kind].Fresh(c, who) },
 		StepUp:       func(c echo.Context, who auth.Principal) error { return desks[who.Kind].StepUp(c) },
 		SignIn:       map[auth.Kind]string{auth.Citizen: "/sign-in", auth.Clerk: "/shop/sign-in", auth.Staff: "/office/sign-in", auth.Operator: "/office/sign-in"},
@@ -302,6 +307,9 @@ func (a *App) officePages(office *signin.Pages) {
 	a.page(may("citizens.read"), web.Report, get, "/office/citizens", r.Citizens)
 	a.page(may("citizens.read"), web.Report, get, "/office/citizens/{id}", r.Citizen)
 	a.page(may("citizens.reveal"), web.Report, post, "/office/citizens/{id}/reveal", r.RevealCitizen)
+	held := sessions.NewOfficePages(a.Sessions, a.office(), a.Pages)
+	a.page(may("sessions.end"), web.Report, get, "/office/citizens/{id}/devices", held.Devices)
+	a.page(may("sessions.end").Lately(), web.Report, post, "/office/citizens/{id}/devices/{session}/end", held.End)
 	a.page(may("merchants.read"), web.Report, get, "/office/merchants", r.Merchants)
 	a.page(may("merchants.read"), web.Report, get, "/office/merchants.csv", r.MerchantsCSV)
 	a.page(may("merchants.read"), web.Report, get, "/office/merchants/{id}", r.Merchant)
@@ -342,6 +350,23 @@ func (a *App) officePages(office *signin.Pages) {
 	a.page(may("verify.read"), web.Report, post, "/office/verify", r.RunVerify)
 }
 
+// office says who signs citizens' devices out in a municipality's name, and whose.
+func (a *App) office() sessions.Office {
+	return sessions.Office{
+		Name: func(ctx context.Context) (string, error) {
+			t, err := a.Tenants.Get(ctx, tenant.From(ctx))
+			return t.FullName(), err
+		},
+		Person: func(ctx context.Context, citizen uuid.UUID) (string, error) {
+			if _, err := a.Reports.WalletsHere(ctx, citizen); err != nil {
+				return "", err
+			}
+			c, err := a.Citizens.Get(ctx, citizen)
+			return c.NameMasked, err
+		},
+	}
+}
+
 // operatorPages are of the operator's own staff, who see no municipality's rows.
 func (a *App) operatorPages(office *signin.Pages) {
 	four := staff.NewApprovalPages(a.Approvals, a.Pages, a.Now)
@@ -356,6 +381,7 @@ func (a *App) operatorPages(office *signin.Pages) {
 	a.page(looked, web.Report, get, "/operations/cases", troubles.Cases)
 	a.page(looked, web.Report, get, "/operations/cases/{id}", troubles.Case)
 	a.page(looked, web.Report, post, "/operations/cases/{id}/close", troubles.CloseCase)
+	a.page(web.OperatorsWho("sessions.end").Lately(), web.Report, post, "/operations/cases/{id}/sessions/{session}/end", troubles.EndSession)
 	a.deskPages(web.Operators, office, "/operations")
 	a.page(web.Operators, web.Report, get, "/operations/approvals", four.List)
 	a.page(web.Operators, web.Report, get, "/operations/approvals/{id}", four.Show)

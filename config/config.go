@@ -58,6 +58,11 @@ type Config struct {
 		StaffSecondFactor bool          `mapstructure:"staff_second_factor"`
 		StepUp            time.Duration `mapstructure:"step_up"`
 	} `mapstructure:"sessions"`
+	Limits struct {
+		KnocksPerAddress    int `mapstructure:"knocks_per_address"`
+		RenewalsPerSession  int `mapstructure:"renewals_per_session"`
+		ChallengesPerDevice int `mapstructure:"challenges_per_device"`
+	} `mapstructure:"limits"`
 	Ledger struct {
 		LaneWriters  int    `mapstructure:"lane_writers"`
 		LaneBatchMax int    `mapstructure:"lane_batch_max"`
@@ -210,7 +215,9 @@ func (c Config) check() (mistakes []error) {
 		}
 	}
 	for name, bound := range map[string][3]int{"database.connections": {c.Database.Connections, 2, 64}, "database.lane_connections": {c.Database.LaneConnections, 1, 32},
-		"ledger.lane_writers": {c.Ledger.LaneWriters, 1, 16}, "ledger.lane_batch_max": {c.Ledger.LaneBatchMax, 1, 1000}, "telemetry.traces_per_mille": {c.Telemetry.TracesPerMille, 0, 1000}} {
+		"ledger.lane_writers": {c.Ledger.LaneWriters, 1, 16}, "ledger.lane_batch_max": {c.Ledger.LaneBatchMax, 1, 1000}, "telemetry.traces_per_mille": {c.Telemetry.TracesPerMille, 0, 1000},
+		"limits.knocks_per_address": {c.Limits.KnocksPerAddress, 1, 100_000_000}, "limits.renewals_per_session": {c.Limits.RenewalsPerSession, 1, 1_000_000},
+		"limits.challenges_per_device": {c.Limits.ChallengesPerDevice, 1, 1_000_000}} {
 		if bound[0] < bound[1] || bound[0] > bound[2] {
 			wrong("%s must be between %d and %d, not %d", name, bound[1], bound[2], bound[0])
 		}

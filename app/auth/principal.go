@@ -53,6 +53,10 @@ type RequestInfo struct {
 // ErrSignInRequired is what every face answers to a stranger.
 var ErrSignInRequired = fault.Declare(fault.Unauthenticated, "sign-in-required")
 
+// ErrStepUp asks somebody who is in to prove once more who they are: with the
+// device's key, a code, a passkey.
+var ErrStepUp = fault.Declare(fault.Unauthenticated, "step-up-required")
+
 // May reports whether the principal holds a named permission.
 func (p Principal) May(permission string) bool { return slices.Contains(p.Permissions, permission) }
 

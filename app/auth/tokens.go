@@ -232,7 +232,7 @@ func keyPlace(kid string) string { return "app.signing_keys.sealed/" + kid }
 // Reload reads the keys again.
 func (t *Tokens) Reload(ctx context.Context) error {
 	var rows []keyRow
-	err := t.db.Platform(ctx, func(ctx context.Context) (err error) {
+	err := t.db.Aside(ctx, func(ctx context.Context) (err error) {
 		rows, err = t.store.keys(ctx, t.now())
 		return err
 	})

@@ -122,7 +122,7 @@ func provesOnceMore(h *house, s *screen) {
 	s.goTo("/office/settlements")
 	s.tap(`details:has(form[action="/office/settlements/close"]) summary`)
 	s.tap(`form[action="/office/settlements/close"] .check`)
-	s.expecting("403", func() { s.press(`form[action="/office/settlements/close"] button`) })
+	s.expecting("422", func() { s.press(`form[action="/office/settlements/close"] button`) })
 	s.sees("본인 확인")
 	s.look("step up")
 	s.press("[data-passkey]")

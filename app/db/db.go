@@ -48,6 +48,9 @@ type Options struct {
 	// words; 0 means 1.5 s, so that a database that is gone is told within two.
 	Patience time.Duration
 	Name     string
+	// Aside is how many more connections only DB.Aside takes; 0 means that it
+	// shares the others.
+	Aside int
 }
 
 // DB is a pool of connections with one role.
@@ -57,6 +60,7 @@ type DB struct {
 	gorm *gorm.DB
 
 	patience time.Duration
+	aside    *DB // nil: none of its own
 }
 
 // Pool connects with one role and sensible limits, without asking the server yet.
@@ -107,11 +111,26 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if o.Patience == 0 {
 		o.Patience = patience
 	}
-	return &DB{pool, std, orm, o.Patience}, nil
+	d := &DB{pool: pool, sql: std, gorm: orm, patience: o.Patience}
+	if o.Aside > 0 {
+		o.MaxConnections, o.Aside, o.Name = o.Aside, 0, o.Name+" aside"
+		if d.aside, err = Open(ctx, o); err != nil {
+			return nil, errors.Join(err, d.Close())
+		}
+	}
+	return d, nil
 }
 
 // Pgx is the pool underneath, for COPY, LISTEN and jobs.
 func (d *DB) Pgx() *pgxpool.Pool { return d.pool }
+
+// PgxAside is the pool of Aside, for those who listen.
+func (d *DB) PgxAside() *pgxpool.Pool {
+	if d.aside == nil {
+		return d.pool
+	}
+	return d.aside.pool
+}
 
 // Patience is how long a caller waits for a connection and its first words.
 func (d *DB) Patience() time.Duration { return d.patience }
@@ -120,6 +139,9 @@ func (d *DB) Patience() time.Duration { return d.patience }
 func (d *DB) Close() error {
 	err := d.sql.Close()
 	d.pool.Close()
+	if d.aside != nil {
+		err = errors.Join(err, d.aside.Close())
+	}
 	return err
 }
 
@@ -168,6 +190,15 @@ func (d *DB) Platform(ctx context.Context, work func(context.Context) error) err
 		return work(ctx)
 	}
 	return d.run(ctx, tenant.Platform, work)
+}
+
+// Aside is Platform on connections that no crowd takes: what requests keep in
+// memory is read there, and must not wait behind those who need it.
+func (d *DB) Aside(ctx context.Context, work func(context.Context) error) error {
+	if d.aside == nil {
+		return d.Platform(ctx, work)
+	}
+	return d.aside.Platform(ctx, work)
 }
 
 // Snapshot runs work in one unchanging view of the tenant in ctx, for reading

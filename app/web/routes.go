@@ -95,12 +95,20 @@ type Route struct {
 	Status  int    // of success; 200 if zero
 }
 
+// knocks reports whether the route is one by which strangers try to get in.
+func (r Route) knocks() bool {
+	return r.Class == Login && r.Access.Kind == "" && r.Method != http.MethodGet
+}
+
 // Gate decides who is asking and whether a municipality exists.
 type Gate struct {
 	// Authenticate proves the principal of one kind, by bearer token or cookie.
 	Authenticate func(c echo.Context, kind auth.Kind) (auth.Principal, error)
 	// Tenant refuses a code that is not a municipality.
 	Tenant func(ctx context.Context, id tenant.ID) error
+	// Knock counts an attempt to get in from an address, or refuses it when
+	// there are too many; nil counts none.
+	Knock func(address string) error
 	// Fresh reports whether somebody proved who they are lately, or does with
 	// this request; StepUp asks them to.
 	Fresh  func(c echo.Context, who auth.Principal) (bool, error)
@@ -275,6 +283,11 @@ func echoPath(path string) string {
 // enter proves who is asking, and finds the municipality in the address.
 func (r *Router) enter(c echo.Context, route Route) (context.Context, error) {
 	ctx := c.Request().Context()
+	if route.knocks() && r.Gate.Knock != nil {
+		if err := r.Gate.Knock(auth.Info(ctx).Address); err != nil {
+			return nil, err
+		}
+	}
 	if route.Access.Kind != "" {
 		p, err := r.Gate.Authenticate(c, route.Access.Kind)
 		if err != nil {

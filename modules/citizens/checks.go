@@ -34,11 +34,13 @@ type Limits struct {
 	ChecksPerPhone   Rate // 10 in 10 minutes
 	ChecksPerAddress Rate // 300 in 10 minutes: many phones share a carrier's address
 	CodesPerAddress  Rate // 600 in 10 minutes
+	CodesPerPhone    Rate // 20 wrong ones in an hour, over all checks
 }
 
 func (l *Limits) setUsual() {
 	for limit, usual := range map[*Rate]Rate{
 		&l.ChecksPerPhone: {10, 10 * time.Minute}, &l.ChecksPerAddress: {300, 10 * time.Minute}, &l.CodesPerAddress: {600, 10 * time.Minute},
+		&l.CodesPerPhone: {20, time.Hour},
 	} {
 		if limit.Most == 0 {
 			*limit = usual
@@ -64,6 +66,9 @@ func (s *Service) StartCheck(ctx context.Context, p Person) (Check, error) {
 	}
 	now := s.now()
 	row := checkRow{ID: uuid.Must(uuid.NewV7()), ProviderCheckID: asked, StartedAt: now, ExpiresAt: now.Add(CheckLives)}
+	if row.PhoneIndex, err = s.box.Index("citizens.tries.code-phone", p.Phone); err != nil {
+		return Check{}, err
+	}
 	err = s.db.Platform(ctx, func(ctx context.Context) error { return s.store.insertCheck(ctx, row) })
 	return Check{row.ID, row.ExpiresAt}, err
 }
@@ -74,10 +79,14 @@ func (s *Service) try(ctx context.Context, scope, key string, limit Rate) error 
 	if err != nil {
 		return err
 	}
+	return s.tryIndex(ctx, scope, index, limit)
+}
+
+func (s *Service) tryIndex(ctx context.Context, scope string, index []byte, limit Rate) error {
 	now := s.now()
 	since := now.Truncate(limit.Window)
 	var number int
-	err = s.db.Platform(ctx, func(ctx context.Context) error {
+	err := s.db.Platform(ctx, func(ctx context.Context) (err error) {
 		number, err = s.store.try(ctx, scope, index, since)
 		return err
 	})
@@ -86,6 +95,8 @@ func (s *Service) try(ctx context.Context, scope, key string, limit Rate) error 
 	}
 	return err
 }
+
+const codePhone = "code-phone"
 
 var codes = regexp.MustCompile(`^[0-9]{6}$`)
 
@@ -105,7 +116,10 @@ func (s *Service) ConfirmCheck(ctx context.Context, id uuid.UUID, code string) (
 		if err == nil && !counted {
 			err = check.refusal()
 		}
-		return err
+		if err != nil || check.PhoneIndex == nil {
+			return err
+		}
+		return s.tryIndex(ctx, codePhone, check.PhoneIndex, s.limits.CodesPerPhone)
 	})
 	if err != nil {
 		return "", err
@@ -114,7 +128,20 @@ func (s *Service) ConfirmCheck(ctx context.Context, id uuid.UUID, code string) (
 	if err != nil {
 		return "", err
 	}
+	if err := s.fitted(ctx, check); err != nil {
+		return "", err
+	}
 	return s.keepIdentity(ctx, id, found)
+}
+
+// fitted takes back what was counted of a code that was right.
+func (s *Service) fitted(ctx context.Context, c checkRow) error {
+	if c.PhoneIndex == nil {
+		return nil
+	}
+	return s.db.Platform(ctx, func(ctx context.Context) error {
+		return s.store.untry(ctx, codePhone, c.PhoneIndex, s.now().Truncate(s.limits.CodesPerPhone.Window))
+	})
 }
 
 func (c checkRow) refusal() error {

@@ -233,6 +233,45 @@ func TestChecks(t *testing.T) {
 			t.Errorf("later: %v", err)
 		}
 	})
+	t.Run("codes are guessed at a phone twenty times in an hour, over all checks", func(t *testing.T) {
+		t.Parallel()
+		h, ctx := open(t)
+		who := person()
+		guess := func(code string) (err error) {
+			t.Helper()
+			for { // a check has five attempts
+				var check citizens.Check
+				if check, err = h.StartCheck(ctx, who); err != nil {
+					t.Fatal(err)
+				}
+				if _, err = h.ConfirmCheck(ctx, check.ID, code); !errors.Is(err, citizens.ErrCheckSpent) {
+					return err
+				}
+			}
+		}
+		for i := range 20 {
+			if err := guess("000000"); !errors.Is(err, citizens.ErrCodeWrong) {
+				t.Fatalf("guess %d: %v", i, err)
+			}
+			if i%8 == 7 {
+				h.Clock.Advance(10 * time.Minute) // as many checks as a phone may have
+			}
+			if i == 3 {
+				if err := guess("123456"); err != nil {
+					t.Fatalf("the right code: %v", err)
+				}
+			}
+		}
+		err := guess("123456")
+		f, _ := fault.Of(err)
+		if !errors.Is(err, fault.ErrTooMany) || f.RetryAfter <= 0 || f.RetryAfter > time.Hour {
+			t.Errorf("the twenty-first guess: %v after %v", err, f.RetryAfter)
+		}
+		h.Clock.Advance(f.RetryAfter)
+		if err := guess("123456"); err != nil {
+			t.Errorf("an hour later: %v", err)
+		}
+	})
 	t.Run("an address asks only so often", func(t *testing.T) {
 		t.Parallel()
 		h, ctx := open(t)

@@ -50,6 +50,7 @@ type checkRow struct {
 	ProviderCheckID string
 	StartedAt       time.Time
 	ExpiresAt       time.Time
+	PhoneIndex      []byte
 	Attempts        int
 	ConfirmedAt     *time.Time
 	TokenExpiresAt  *time.Time
@@ -64,9 +65,13 @@ func (s store) try(ctx context.Context, scope string, key []byte, since time.Tim
 	return number, err
 }
 
+func (s store) untry(ctx context.Context, scope string, key []byte, since time.Time) error {
+	return s.db.In(ctx).Exec(`UPDATE citizens.tries SET number = number - 1 WHERE scope = ? AND key = ? AND since = ? AND number > 0`, scope, key, since).Error
+}
+
 func (s store) insertCheck(ctx context.Context, c checkRow) error {
-	return s.db.In(ctx).Exec(`INSERT INTO citizens.checks (id, provider_check_id, started_at, expires_at) VALUES (?, ?, ?, ?)`,
-		c.ID, c.ProviderCheckID, c.StartedAt, c.ExpiresAt).Error
+	return s.db.In(ctx).Exec(`INSERT INTO citizens.checks (id, provider_check_id, started_at, expires_at, phone_index) VALUES (?, ?, ?, ?, ?)`,
+		c.ID, c.ProviderCheckID, c.StartedAt, c.ExpiresAt, c.PhoneIndex).Error
 }
 
 // attempt reads a check and counts one more attempt at it, as long as it has some left.

@@ -329,6 +329,7 @@ type caseView struct {
 	Case    sessions.Case
 	SignIns []sessions.Listed
 	Form    *web.Form
+	MayEnd  bool
 }
 
 // Suspect tells which sign-in is said to be somebody else's.
@@ -343,7 +344,7 @@ func (p *Pages) caseOf(c echo.Context) (view caseView, err error) {
 	if err != nil {
 		return view, sessions.ErrCaseUnknown
 	}
-	view.Form = web.EmptyForm()
+	view.Form, view.MayEnd = web.EmptyForm(), auth.From(c.Request().Context()).May("sessions.end")
 	view.Case, view.SignIns, err = p.service.sessions.CaseByID(c.Request().Context(), id)
 	return view, err
 }
@@ -355,6 +356,36 @@ func (p *Pages) Case(c echo.Context) error {
 		return err
 	}
 	return casePage.Show(c, p.pages, view)
+}
+
+// platformOffice is how citizens know the operator's own staff, as a
+// municipality by its Korean name.
+const platformOffice = "장터 운영센터"
+
+// EndSession signs one of the account's devices out under the case:
+// POST /operations/cases/{id}/sessions/{session}/end.
+func (p *Pages) EndSession(c echo.Context) error {
+	view, err := p.caseOf(c)
+	if err != nil {
+		return err
+	}
+	form, err := web.ReadForm(c)
+	if err != nil {
+		return err
+	}
+	session, err := uuid.Parse(c.Param("session"))
+	if err != nil {
+		return sessions.ErrSessionUnknown
+	}
+	_, err = p.service.sessions.EndByStaff(c.Request().Context(), sessions.StaffEnding{
+		Citizen: view.Case.CitizenID, Session: session, Office: platformOffice, Reason: form.Value("reason"), CaseNo: view.Case.CaseNo,
+	})
+	if err != nil {
+		view.Form = form
+		return casePage.Refuse(c, p.pages, form, err, view)
+	}
+	web.Flash(c, "success", "sessions.office.ended")
+	return web.Redirect(c, "/operations/cases/"+view.Case.ID.String())
 }
 
 // CloseCase keeps what came of it: POST /operations/cases/{id}/close.

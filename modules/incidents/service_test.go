@@ -47,7 +47,7 @@ func open(t *testing.T) (house, context.Context) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.sessions = sessions.New(k.DB, h.citizens, tokens, k.Box, k.Outbox, sessions.Config{}, k.Clock.Now, k.Log)
+	h.sessions = sessions.New(k.DB, h.citizens, tokens, k.Box, k.Outbox, k.Audit, sessions.Config{}, k.Clock.Now, k.Log)
 	places := tenants.New(k.DB, k.Audit, k.Clock.Now, k.Log)
 	if err := errors.Join(places.Seed(ctx), h.sessions.Poll(ctx)); err != nil {
 		t.Fatal(err)

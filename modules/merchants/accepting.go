@@ -166,7 +166,7 @@ func (s *Service) Refresh(ctx context.Context) error {
 	began := s.now()
 	since := began.Add(-trustedFor - longestTransaction)
 	var changed []change
-	err := s.db.Platform(ctx, func(ctx context.Context) (err error) {
+	err := s.db.Aside(ctx, func(ctx context.Context) (err error) {
 		changed, err = s.store.changes(ctx, since)
 		return err
 	})

@@ -77,6 +77,9 @@ func (p *Pages) citizen(c echo.Context, form *web.Form) (view objectView, err er
 		Events: []event{{At: citizen.JoinedAt, Title: r.t("reports.col.joined"), Kind: "done"}},
 		Raw:    raw(citizen),
 	}
+	if may(c, "sessions.end") {
+		view.Facts = append(view.Facts, fact{Key: "reports.col.devices", Text: r.t("reports.citizen.devices"), URL: "/office/citizens/" + id.String() + "/devices"})
+	}
 	if citizen.Locked() && citizen.LockCase != nil {
 		view.Facts = append(view.Facts, fact{Key: "reports.col.case", Text: *citizen.LockCase, ID: true}, fact{Key: "reports.col.locked", Text: r.at(*citizen.LockedAt)})
 	}

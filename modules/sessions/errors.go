@@ -26,7 +26,6 @@ var (
 
 	ErrCheckUnavailable  = fault.DeclareWait(fault.Unavailable, "session-check-unavailable", 3*time.Second)
 	ErrRefreshInProgress = fault.DeclareWait(fault.Conflict, "refresh-in-progress", time.Second)
-	ErrStepUp            = fault.Declare(fault.Unauthenticated, "step-up-required")
 	ErrProofInvalid      = fault.Declare(fault.Unauthenticated, "device-proof-invalid")
 	ErrDeviceKeyMissing  = fault.Declare(fault.Invalid, "device-key-missing") // the browser made none
 	ErrProofRequired     = fault.Declare(fault.Unauthenticated, "device-proof-required")

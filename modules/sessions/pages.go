@@ -101,7 +101,7 @@ func (p *Pages) Authenticate(c echo.Context) (auth.Principal, error) {
 	if errors.Is(err, auth.ErrSignInRequired) && p.cookie(c, refreshCookie) != "" {
 		who, claims, err = p.renew(c)
 	}
-	if err == nil {
+	if err = onlyReads(c.Request().Context(), err); err == nil {
 		c.Set(expiresKey, claims.ExpiresAt)
 		return who, nil
 	}
@@ -250,6 +250,9 @@ func (p *Pages) SignOut(c echo.Context) error {
 	return web.Redirect(c, "/")
 }
 
+// askedFor is how long the security page asks of a sign-in whether it was theirs.
+const askedFor = 30 * 24 * time.Hour
+
 type securityView struct {
 	web.Frame
 	Current  Listed
@@ -257,6 +260,12 @@ type securityView struct {
 	Events   []Event
 	Citizen  citizens.Citizen
 	IdleDays int
+}
+
+// Asked reports whether the page asks of a sign-in whether it was theirs: an
+// identity check somewhere else, not long ago.
+func (v securityView) Asked(l Listed) bool {
+	return l.Method == ByIdentityCheck && l.DeviceID != v.Current.DeviceID && v.Now.Sub(l.BeganAt) < askedFor
 }
 
 var securityPage = web.NewPage[securityView](web.Phone, "sessions/security")
@@ -300,17 +309,55 @@ func (p *Pages) Revoke(c echo.Context) error {
 	return web.Redirect(c, "/my/security")
 }
 
-type lockView struct{ web.Frame }
+type lockView struct {
+	web.Frame
+	Suspect *Listed // a sign-in that was not theirs, if that is why
+}
 
 var lockPage = web.NewPage[lockView](web.Phone, "sessions/lock")
 
-// AskLock explains what locking does: GET /my/security/lock.
-func (p *Pages) AskLock(c echo.Context) error { return lockPage.Show(c, p.pages, lockView{}) }
+// AskLock explains what locking does: GET /my/security/lock. With ?session= it
+// is because of a sign-in that was not theirs.
+func (p *Pages) AskLock(c echo.Context) error {
+	var view lockView
+	if asked := c.QueryParam("session"); asked != "" {
+		ctx := c.Request().Context()
+		who := auth.From(ctx)
+		list, err := p.service.List(ctx, who.ID)
+		if err != nil {
+			return err
+		}
+		for _, each := range list {
+			if each.ID.String() == asked && each.ID != who.Session {
+				view.Suspect = &each
+			}
+		}
+		if view.Suspect == nil {
+			return ErrSessionUnknown
+		}
+	}
+	return lockPage.Show(c, p.pages, view)
+}
 
-// Lock restricts the account: POST /my/security/lock. The sign-in page then
-// tells the case number.
+// Lock restricts the account, and opens a case where a sign-in is named:
+// POST /my/security/lock. The sign-in page then tells the case number.
 func (p *Pages) Lock(c echo.Context) error {
-	if _, err := p.service.Lock(c.Request().Context(), auth.From(c.Request().Context()).ID, citizens.LockedByCitizen); err != nil {
+	form, err := web.ReadForm(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	who := auth.From(ctx)
+	if form.Value("session") == "" {
+		_, err = p.service.Lock(ctx, who.ID, citizens.LockedByCitizen)
+	} else {
+		suspect := form.UUID("session")
+		if err := form.Err(); err != nil {
+			return err
+		}
+		err = p.service.NotMine(ctx, who.ID, who.Session, suspect)
+	}
+	if err != nil {
 		return err
 	}
 	p.setCookie(c, accessCookie, "", 0)

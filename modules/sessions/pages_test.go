@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -530,4 +531,33 @@ func TestWordsOfEndings(t *testing.T) {
 			}
 		}
 	}
+}
+
+// "It was not me" on the security page names the sign-in, locks the account and
+// opens a case with it.
+func TestNotMine(t *testing.T) {
+	t.Parallel()
+	h, ctx := open(t)
+	citizen, _ := h.citizen(t)
+	thief := h.begin(t, citizen, newPhone(t, "모르는 기기"))
+	mine := h.begin(t, citizen, newPhone(t, "내 기기"))
+	neighbour, _ := h.citizen(t)
+	theirs := h.begin(t, neighbour, newPhone(t, "이웃"))
+	is(t, h.NotMine(ctx, citizen, mine.Session.ID, theirs.Session.ID), sessions.ErrSessionUnknown)
+	is(t, h.NotMine(ctx, citizen, mine.Session.ID, mine.Session.ID), sessions.ErrSessionUnknown)
+	must(t, h.NotMine(ctx, citizen, mine.Session.ID, thief.Session.ID))
+	if _, err := h.Verify(mine.Access); !errors.Is(err, citizens.ErrLocked) {
+		t.Errorf("the account is not locked: %v", err)
+	}
+	list, err := h.Cases(ctx)
+	must(t, err)
+	for _, c := range list {
+		if c.CitizenID == citizen {
+			if c.Kind != sessions.CaseNotMe || c.SuspectID == nil || *c.SuspectID != thief.Session.ID || *c.SessionID != mine.Session.ID {
+				t.Errorf("the case: %+v", c)
+			}
+			return
+		}
+	}
+	t.Error("no case was opened")
 }

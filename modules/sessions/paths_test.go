@@ -9,10 +9,16 @@ import (
 
 	"github.com/google/uuid"
 
+	"jangteo/app/auth"
 	"jangteo/app/fault"
 	"jangteo/modules/citizens"
 	"jangteo/modules/sessions"
 )
+
+// asStaff is ctx of a member of staff, of no municipality.
+func asStaff(ctx context.Context) context.Context {
+	return auth.With(ctx, auth.Principal{Kind: auth.Operator, ID: uuid.New(), Name: "담당자"})
+}
 
 // TestEveryWayToEnd walks each path of the graph: the row, the device, the
 // bearer of the token and the list all name the one reason. A state that no
@@ -33,8 +39,11 @@ func TestEveryWayToEnd(t *testing.T) {
 		sessions.Revoked: func(t *testing.T, ctx context.Context, h house, citizen uuid.UUID, _ phone, begun sessions.Tokens) {
 			must(t, h.End(ctx, citizen, begun.Session.ID, begun.Device.ID))
 		},
-		sessions.RevokedByStaff: func(t *testing.T, ctx context.Context, h house, _ uuid.UUID, _ phone, begun sessions.Tokens) {
-			must(t, h.EndByStaff(ctx, begun.Session.ID, sessions.StaffCause{Member: uuid.New(), Office: "영등포구", Reason: "기기 분실 신고", CaseNo: "C-1"}))
+		sessions.RevokedByStaff: func(t *testing.T, ctx context.Context, h house, citizen uuid.UUID, _ phone, begun sessions.Tokens) {
+			_, err := h.EndByStaff(asStaff(ctx), sessions.StaffEnding{
+				Citizen: citizen, Session: begun.Session.ID, Office: "영등포구", Reason: "기기 분실 신고", CaseNo: "C-1",
+			})
+			must(t, err)
 		},
 		sessions.ExpiredIdle: func(t *testing.T, ctx context.Context, h house, _ uuid.UUID, _ phone, begun sessions.Tokens) {
 			h.later(t, 31*24*time.Hour)

@@ -15,13 +15,14 @@ import (
 
 	"jangteo/app/auth"
 	"jangteo/app/fault"
+	"jangteo/app/throttle"
 	"jangteo/modules/citizens"
 )
 
 const (
 	refreshGrace    = 10 * time.Second
 	challengeLives  = 2 * time.Minute
-	challengesMost  = 20 // open at once for one device
+	challengesMost  = 20 // open at once for one device; the oldest give way
 	refreshTokenLen = 64 // base64url of 48 bytes
 )
 
@@ -123,6 +124,9 @@ func (s *Service) Refresh(ctx context.Context, in RefreshInput) (t Tokens, err e
 	if !ours {
 		return t, auth.ErrSignInRequired
 	}
+	if err := s.renewals.Take(from(ctx, id)); err != nil {
+		return t, err
+	}
 	var refused error // what is refused is still recorded
 	err = s.db.Platform(ctx, func(ctx context.Context) (err error) {
 		t, refused, err = s.refresh(ctx, id, in)
@@ -180,7 +184,7 @@ func (s *Service) refresh(ctx context.Context, id uuid.UUID, in RefreshInput) (t
 		t, err = s.issue(ctx, t, s.rootToken(id))
 		return t, nil, err
 	case in.AskProof:
-		return t, ErrStepUp, nil
+		return t, auth.ErrStepUp, nil
 	}
 	refused, err = s.reuse(ctx, &t.Session)
 	return t, refused, err
@@ -263,9 +267,18 @@ type Challenge struct {
 	ExpiresAt time.Time
 }
 
+// from is who asks for something of a device or session: whoever knows its id
+// does not use up what its owner may ask.
+func from(ctx context.Context, id uuid.UUID) string {
+	return id.String() + " " + throttle.Line(auth.Info(ctx).Address)
+}
+
 // Challenge makes a text for a device to sign, good once and for two minutes.
 // A device that is not known gets one too, which will never do.
 func (s *Service) Challenge(ctx context.Context, device uuid.UUID) (c Challenge, err error) {
+	if err := s.challenges.Take(from(ctx, device)); err != nil {
+		return c, err
+	}
 	if err := s.admit(); err != nil {
 		return c, err
 	}
@@ -277,11 +290,7 @@ func (s *Service) Challenge(ctx context.Context, device uuid.UUID) (c Challenge,
 		if err != nil || !found {
 			return err
 		}
-		kept, err := s.store.challenge(ctx, hash(c.Text), device, s.now(), c.ExpiresAt, challengesMost)
-		if err == nil && !kept {
-			err = fault.ErrTooMany.After(challengeLives)
-		}
-		return err
+		return s.store.challenge(ctx, hash(c.Text), device, c.ExpiresAt, challengesMost)
 	})
 	return c, err
 }

@@ -5,17 +5,17 @@ import (
 	"errors"
 	"log/slog"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
+	"jangteo/app/audit"
 	"jangteo/app/auth"
 	"jangteo/app/clock"
 	"jangteo/app/crypt"
 	"jangteo/app/db"
-	"jangteo/app/fault"
 	"jangteo/app/outbox"
 	"jangteo/app/tenant"
+	"jangteo/app/throttle"
 	"jangteo/modules/citizens"
 )
 
@@ -37,6 +37,12 @@ type Config struct {
 	// ResumesPerSecond is how many devices this server takes back in a second
 	// after a reset: 50.
 	ResumesPerSecond int
+
+	// What one server takes in a minute: renewals of one session (60) and
+	// challenges for one device (20), each asked from one address, so that
+	// nobody keeps another from renewing.
+	RenewalsPerSession  int
+	ChallengesPerDevice int
 }
 
 // Service is what other modules call.
@@ -47,6 +53,7 @@ type Service struct {
 	tokens   *auth.Tokens
 	box      *crypt.Box
 	outbox   *outbox.Outbox
+	audit    *audit.Log
 	cfg      Config
 	now      clock.Now
 	log      *slog.Logger
@@ -55,11 +62,13 @@ type Service struct {
 	outcomes *outcomes
 	proofs   *proofsSeen
 	members  Members
+
+	renewals, challenges *throttle.Throttle
 }
 
 // New keeps sessions in d. Verify answers once Run or Poll has read which
 // sessions ended lately.
-func New(d *db.DB, c *citizens.Service, tokens *auth.Tokens, box *crypt.Box, o *outbox.Outbox, cfg Config, now clock.Now, log *slog.Logger) *Service {
+func New(d *db.DB, c *citizens.Service, tokens *auth.Tokens, box *crypt.Box, o *outbox.Outbox, a *audit.Log, cfg Config, now clock.Now, log *slog.Logger) *Service {
 	if cfg.Idle == 0 {
 		cfg.Idle = 30 * 24 * time.Hour
 	}
@@ -69,9 +78,16 @@ func New(d *db.DB, c *citizens.Service, tokens *auth.Tokens, box *crypt.Box, o *
 	if cfg.ResumesPerSecond == 0 {
 		cfg.ResumesPerSecond = 50
 	}
+	if cfg.RenewalsPerSession == 0 {
+		cfg.RenewalsPerSession = 60
+	}
+	if cfg.ChallengesPerDevice == 0 {
+		cfg.ChallengesPerDevice = 20
+	}
 	return &Service{
+		renewals: throttle.New(cfg.RenewalsPerSession, now), challenges: throttle.New(cfg.ChallengesPerDevice, now),
 		pace: newPace(cfg.ResumesPerSecond), outcomes: &outcomes{counts: map[uuid.UUID]*outcome{}}, proofs: &proofsSeen{},
-		db: d, store: store{d}, citizens: c, tokens: tokens, box: box, outbox: o, cfg: cfg, now: now, log: log,
+		db: d, store: store{d}, citizens: c, tokens: tokens, box: box, outbox: o, audit: a, cfg: cfg, now: now, log: log,
 		watch: newWatch(),
 	}
 }
@@ -231,42 +247,6 @@ func (s *Service) End(ctx context.Context, citizen, session, from uuid.UUID) err
 	})
 }
 
-// EndByStaff signs a citizen's device out under a case, which the citizen is
-// shown. A session that ended before keeps its reason.
-func (s *Service) EndByStaff(ctx context.Context, session uuid.UUID, cause StaffCause) error {
-	if err := cause.validate(); err != nil {
-		return err
-	}
-	return s.db.Platform(ctx, func(ctx context.Context) error {
-		found, ok, err := s.store.lock(ctx, session)
-		switch {
-		case err != nil:
-			return err
-		case !ok:
-			return ErrSessionUnknown
-		case found.State != Active:
-			return nil
-		}
-		return s.end(ctx, &found, revokedByStaff(cause))
-	})
-}
-
-func (c StaffCause) validate() error {
-	var wrong *fault.Fault
-	for _, text := range []struct {
-		field, value   string
-		least, longest int
-	}{{"office", c.Office, 1, 60}, {"reason", c.Reason, 5, 200}, {"case_no", c.CaseNo, 1, 40}} {
-		switch n := utf8.RuneCountInString(text.value); {
-		case n < text.least:
-			wrong = wrong.And(text.field, fault.TooShort).Limit(text.least)
-		case n > text.longest:
-			wrong = wrong.And(text.field, fault.TooLong).Limit(text.longest)
-		}
-	}
-	return wrong.OrNil()
-}
-
 // Lock restricts an account and ends its sessions, for a citizen who fears for
 // it or for staff. It returns the account with its case number.
 func (s *Service) Lock(ctx context.Context, citizen uuid.UUID, reason citizens.LockReason) (c citizens.Citizen, err error) {
@@ -318,6 +298,28 @@ func (s *Service) NotMe(ctx context.Context, refreshToken string) error {
 		return s.store.openCase(ctx, Case{
 			ID: uuid.Must(uuid.NewV7()), CaseNo: *c.LockCase, CitizenID: c.ID, Kind: CaseNotMe, OpenedAt: s.now(),
 			SessionID: &ended.ID, SuspectID: ended.SupersededBy, Address: auth.Info(ctx).Address,
+		})
+	})
+}
+
+// NotMine is NotMe for a citizen who is in, and sees among their sign-ins one
+// that was not theirs.
+func (s *Service) NotMine(ctx context.Context, citizen, here, suspect uuid.UUID) error {
+	return s.db.Platform(ctx, func(ctx context.Context) error {
+		found, ok, err := s.store.session(ctx, suspect)
+		switch {
+		case err != nil:
+			return err
+		case !ok || found.CitizenID != citizen || suspect == here:
+			return ErrSessionUnknown
+		}
+		c, err := s.Lock(ctx, citizen, citizens.LockedByCitizen)
+		if err != nil {
+			return err
+		}
+		return s.store.openCase(ctx, Case{
+			ID: uuid.Must(uuid.NewV7()), CaseNo: *c.LockCase, CitizenID: citizen, Kind: CaseNotMe, OpenedAt: s.now(),
+			SessionID: &here, SuspectID: &suspect, Address: auth.Info(ctx).Address,
 		})
 	})
 }

@@ -68,7 +68,7 @@ func open(t *testing.T) (house, context.Context) {
 func (h house) server() *sessions.Service { return h.serverWith(sessions.Config{}) }
 
 func (h house) serverWith(c sessions.Config) *sessions.Service {
-	return sessions.New(h.DB, h.citizens, h.tokens, h.Box, h.Outbox, c, h.Clock.Now, h.Log)
+	return sessions.New(h.DB, h.citizens, h.tokens, h.Box, h.Outbox, h.Audit, c, h.Clock.Now, h.Log)
 }
 
 func (h house) poll(t *testing.T) {
@@ -433,7 +433,7 @@ func TestRefreshing(t *testing.T) {
 		h.refresh(t, first.Refresh)
 		h.later(t, time.Minute)
 		_, err := h.Refresh(ctx, sessions.RefreshInput{Token: first.Refresh, AskProof: true})
-		is(t, err, sessions.ErrStepUp)
+		is(t, err, auth.ErrStepUp)
 		got, err := h.resume(t, first.Device.ID, device)
 		if err != nil || got.Session.ID != first.Session.ID {
 			t.Fatalf("%v", err)
@@ -529,7 +529,7 @@ func TestResuming(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = h.Refresh(ctx, sessions.RefreshInput{Token: first.Refresh, AskProof: true})
-		is(t, err, sessions.ErrStepUp) // the token of before is old now
+		is(t, err, auth.ErrStepUp) // the token of before is old now
 	})
 	t.Run("needs the device's own key", func(t *testing.T) {
 		_, err := h.resume(t, id, stranger)
@@ -560,12 +560,51 @@ func TestResuming(t *testing.T) {
 		_, err := h.resume(t, uuid.New(), device)
 		is(t, err, sessions.ErrProofInvalid)
 	})
-	t.Run("challenges are bounded for a device", func(t *testing.T) {
-		var err error
-		for range 21 {
-			_, err = h.Challenge(ctx, id)
+	t.Run("challenges are bounded for a device and for one that is not there alike", func(t *testing.T) {
+		ctx := auth.WithInfo(ctx, auth.RequestInfo{Address: "203.0.113.7"})
+		for _, asked := range []uuid.UUID{id, uuid.New()} {
+			for range 20 {
+				if _, err := h.Challenge(ctx, asked); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err := h.Challenge(ctx, asked)
+			is(t, err, fault.ErrTooMany)
 		}
+		if _, err := h.resume(t, id, device); err != nil {
+			t.Errorf("whoever floods a device's challenges keeps it out: %v", err)
+		}
+	})
+	t.Run("of many open challenges the oldest give way", func(t *testing.T) {
+		first, err := h.Challenge(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for address := range 20 {
+			h.Clock.Advance(time.Second)
+			if _, err := h.Challenge(auth.WithInfo(ctx, auth.RequestInfo{Address: fmt.Sprint("203.0.113.", address+50)}), id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err = h.Resume(ctx, sessions.ResumeInput{DeviceID: id, Challenge: first.Text, Signature: device.sign(first.Text)})
+		is(t, err, sessions.ErrProofInvalid)
+	})
+	t.Run("renewals are bounded for a session, wherever else it is asked from", func(t *testing.T) {
+		at := func(address string) context.Context { return auth.WithInfo(ctx, auth.RequestInfo{Address: address}) }
+		resumed, err := h.resume(t, id, device)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 60 {
+			if resumed, err = h.Refresh(at("203.0.113.8"), sessions.RefreshInput{Token: resumed.Refresh}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err = h.Refresh(at("203.0.113.8"), sessions.RefreshInput{Token: resumed.Refresh})
 		is(t, err, fault.ErrTooMany)
+		if _, err := h.Refresh(at("203.0.113.9"), sessions.RefreshInput{Token: resumed.Refresh}); err != nil {
+			t.Errorf("whoever floods a session's renewals keeps its owner from them: %v", err)
+		}
 	})
 	t.Run("what its owner ended stays ended", func(t *testing.T) {
 		h.later(t, 3*time.Minute)

@@ -140,12 +140,12 @@ type Ending struct {
 	Reset      *ResetCause
 }
 
-// StaffCause is what an ending by staff shows the citizen.
+// StaffCause is what an ending by staff shows the citizen; see StaffEnding.
 type StaffCause struct {
 	Member uuid.UUID
-	Office string // at most 60 characters
-	Reason string // 5 to 200 characters, read by the citizen
-	CaseNo string // at most 40 characters
+	Office string
+	Reason string
+	CaseNo string
 }
 
 // ResetCause is the order that an ending by reset belongs to.

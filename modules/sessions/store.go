@@ -158,13 +158,15 @@ func (s store) succeed(ctx context.Context, session uuid.UUID, successor []byte,
 		at, successor, session).Error
 }
 
-// challenge keeps a challenge unless the device has too many open already.
-func (s store) challenge(ctx context.Context, hash []byte, device uuid.UUID, now, until time.Time, most int) (bool, error) {
-	tx := s.db.In(ctx).Exec(`INSERT INTO sessions.challenges (hash, device_id, expires_at)
-		SELECT ?::bytea, ?::uuid, ?::timestamptz
-		 WHERE (SELECT count(*) FROM sessions.challenges WHERE device_id = ? AND expires_at > ?) < ?`,
-		hash, device, until, device, now, most)
-	return tx.RowsAffected == 1, tx.Error
+// challenge keeps a challenge; of those that a device has open, the oldest give
+// way, so that nobody is told whether there is such a device.
+func (s store) challenge(ctx context.Context, hash []byte, device uuid.UUID, until time.Time, most int) error {
+	err := s.db.In(ctx).Exec(`DELETE FROM sessions.challenges WHERE hash IN (
+		SELECT hash FROM sessions.challenges WHERE device_id = ? ORDER BY expires_at DESC, hash OFFSET ?)`, device, most-1).Error
+	if err != nil {
+		return err
+	}
+	return s.db.In(ctx).Exec(`INSERT INTO sessions.challenges (device_id, hash, expires_at) VALUES (?, ?, ?)`, device, hash, until).Error
 }
 
 // takeChallenge uses a challenge up.

@@ -44,7 +44,7 @@ func (s store) resetNews(ctx context.Context, since time.Time) (news []resetNews
 
 // listen calls wake for every hint until the connection or ctx ends.
 func (s store) listen(ctx context.Context, wake func()) error {
-	conn, err := s.db.Pgx().Acquire(ctx)
+	conn, err := s.db.PgxAside().Acquire(ctx)
 	if err != nil {
 		return err
 	}

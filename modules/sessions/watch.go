@@ -3,6 +3,7 @@ package sessions
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -78,7 +79,8 @@ func (w *watch) forget(before time.Time) {
 
 // Verify tells who bears an access token. It asks no database: the signature
 // proves the token, and which sessions ended lately is in memory. A server that
-// has not heard of endings for five seconds says that it cannot check.
+// has not heard of endings for five seconds says that it cannot check, and who
+// it would have been.
 func (s *Service) Verify(token string) (auth.Principal, error) {
 	who, _, err := s.verify(token)
 	return who, err
@@ -93,16 +95,26 @@ func (s *Service) verify(token string) (who auth.Principal, claims auth.Claims, 
 	case err != nil:
 		return who, claims, auth.ErrSignInRequired.Because(err)
 	}
-	if read := s.watch.readAt.Load(); read == 0 || s.now().UnixNano()-read > int64(trustFor) {
-		return who, claims, ErrCheckUnavailable
-	}
 	if ended, ok := s.watch.find(claims.Session); ok {
 		return who, claims, s.fault(ended)
 	}
 	if e := s.watch.epoch.Load(); claims.Epoch < e.Number {
 		return who, claims, s.fault(Session{State: Reset, EndedAt: &e.At, Initiator: new(BySystem), IncidentID: &e.Cause.Incident})
 	}
-	return auth.Principal{Kind: auth.Citizen, ID: claims.Citizen, Session: claims.Session, Device: claims.Device}, claims, nil
+	who = auth.Principal{Kind: auth.Citizen, ID: claims.Citizen, Session: claims.Session, Device: claims.Device}
+	if read := s.watch.readAt.Load(); read == 0 || s.now().UnixNano()-read > int64(trustFor) {
+		err = ErrCheckUnavailable
+	}
+	return who, claims, err
+}
+
+// onlyReads lets somebody look who cannot be checked for the moment: their token
+// ends within minutes, and looking moves nothing. All else waits.
+func onlyReads(ctx context.Context, err error) error {
+	if method := auth.Info(ctx).Method; errors.Is(err, ErrCheckUnavailable) && (method == http.MethodGet || method == http.MethodHead) {
+		return nil
+	}
+	return err
 }
 
 // bearer tells who bears a token in the Authorization header. One that is bound
@@ -113,7 +125,7 @@ func (s *Service) bearer(ctx context.Context, scheme, token string, proofs []str
 		return auth.Principal{}, auth.ErrSignInRequired
 	}
 	who, claims, err := s.verify(token)
-	switch {
+	switch err = onlyReads(ctx, err); {
 	case err != nil:
 		return auth.Principal{}, err
 	case !bound && claims.Proof != "", bound && len(proofs) == 0:
@@ -135,7 +147,7 @@ func (s *Service) Poll(ctx context.Context) error {
 	defer s.watch.polling.Unlock()
 	began, remember := s.now(), s.tokens.Life()+rememberMore
 	var certain uint64
-	err := s.db.Platform(ctx, func(ctx context.Context) (err error) {
+	err := s.db.Aside(ctx, func(ctx context.Context) (err error) {
 		if certain, err = s.store.certain(ctx); err != nil {
 			return err
 		}

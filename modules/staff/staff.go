@@ -49,23 +49,24 @@ const (
 	DashboardRead   = "dashboard.read"
 	StaffManage     = "staff.manage"
 	VerifyRead      = "verify.read"
+	SessionsEnd     = "sessions.end"
 	SessionsReset   = "sessions.reset"   // operators only
 	IncidentsManage = "incidents.manage" // operators only
 )
 
 var permissions = map[Role][]string{
 	Chief: {
-		DashboardRead, PaymentsRead, ProgrammesRead, MerchantsRead, MerchantsManage, CitizensRead, CitizensReveal,
+		DashboardRead, PaymentsRead, ProgrammesRead, MerchantsRead, MerchantsManage, CitizensRead, CitizensReveal, SessionsEnd,
 		SettlementRead, SettlementClose, LedgerRead, AuditRead, AccessReview, VerifyRead, StaffManage,
 	},
 	Officer: {
-		DashboardRead, PaymentsRead, ProgrammesRead, MerchantsRead, MerchantsManage, CitizensRead, CitizensReveal, SettlementRead, LedgerRead,
+		DashboardRead, PaymentsRead, ProgrammesRead, MerchantsRead, MerchantsManage, CitizensRead, CitizensReveal, SessionsEnd, SettlementRead, LedgerRead,
 	},
 	Settlement: {DashboardRead, PaymentsRead, ProgrammesRead, MerchantsRead, SettlementRead, SettlementClose, LedgerRead, VerifyRead},
 	Auditor: {
 		DashboardRead, PaymentsRead, ProgrammesRead, MerchantsRead, CitizensRead, SettlementRead, LedgerRead, AuditRead, VerifyRead,
 	},
-	OfPlatform: {SessionsReset, IncidentsManage, AuditRead},
+	OfPlatform: {SessionsEnd, SessionsReset, IncidentsManage, AuditRead},
 }
 
 // Permissions are what a role may do.

@@ -80,7 +80,7 @@ func (s *Service) Configure(ctx context.Context, id tenant.ID, settings Settings
 // Refresh reads all municipalities into memory.
 func (s *Service) Refresh(ctx context.Context) error {
 	var all []Tenant
-	err := s.db.Platform(ctx, func(ctx context.Context) (err error) {
+	err := s.db.Aside(ctx, func(ctx context.Context) (err error) {
 		all, err = s.store.all(ctx)
 		return err
 	})

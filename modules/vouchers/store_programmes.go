@@ -109,7 +109,7 @@ const rulesMost = 100_000
 func (s store) programmes(ctx context.Context) (list []Programme, err error) {
 	var programmes []programmeRow
 	var policies []policyRow
-	err = s.lane.Platform(ctx, func(ctx context.Context) error {
+	err = s.lane.Aside(ctx, func(ctx context.Context) error {
 		orm := s.lane.In(ctx)
 		if err := orm.Order("tenant_id, id").Limit(rulesMost).Find(&programmes).Error; err != nil {
 			return err

@@ -296,7 +296,7 @@ func (p *Pages) StepUp(c echo.Context) error {
 	}
 	refusal, _ := c.Get(stepUpRefusal).(error)
 	if refusal == nil {
-		refusal = ErrProofTooOld
+		refusal = auth.ErrStepUp
 	}
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
 	return stepUpPage.Refuse(c, p.pages, view.Form, asForm(refusal), view)

@@ -39,7 +39,6 @@ var (
 	ErrOldPassword    = fault.Declare(fault.Conflict, "password-wrong")
 	ErrSecondFactor   = fault.Declare(fault.Unauthenticated, "second-factor-required")
 	ErrMustEnrol      = fault.Declare(fault.Forbidden, "second-factor-missing") // none was made, and one is asked
-	ErrProofTooOld    = fault.Declare(fault.Forbidden, "proof-too-old")         // to do what is hard to undo
 	ErrCodeWrong      = fault.Declare(fault.Invalid, "sign-in-code-wrong")
 	ErrPasskeyWrong   = fault.Declare(fault.Invalid, "passkey-wrong")
 	ErrLastFactor     = fault.Declare(fault.Conflict, "second-factor-last")
