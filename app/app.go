@@ -217,7 +217,7 @@ func (a *App) build(ctx context.Context, box *crypt.Box) (err error) {
 		return err
 	}
 	a.Merchants = merchants.New(a.DB, a.Lane, a.Ledger, box, a.Audit, a.Live, a.signIn, cfg.Sessions.ClerkAbsolute, now, log)
-	a.Vouchers = vouchers.New(vouchers.Kits{DB: a.DB, Lane: a.Lane, Keys: a.keys, Outbox: a.Outbox, Audit: a.Audit, Now: now, Log: log},
+	a.Vouchers = vouchers.New(vouchers.Kits{DB: a.DB, Approvals: a.Approvals, Lane: a.Lane, Keys: a.keys, Outbox: a.Outbox, Audit: a.Audit, Now: now, Log: log},
 		a.Ledger, a.Tenants, a.Banking)
 	a.Sessions.KnowMembers(a.Vouchers.Members)
 	a.Payments = payments.New(a.DB, a.keys, a.Ledger, a.Merchants, a.Vouchers, now)
@@ -229,7 +229,7 @@ func (a *App) build(ctx context.Context, box *crypt.Box) (err error) {
 	a.Notifications = notifications.New(a.DB, a.Live, a.Merchants.Names, now)
 	a.Reports = reports.New(reports.Services{
 		DB: a.DB, Audit: a.Audit, Tenants: a.Tenants, Ledger: a.Ledger, Citizens: a.Citizens, Merchants: a.Merchants,
-		Vouchers: a.Vouchers, Payments: a.Payments, Settlement: a.Settlement, Now: now,
+		Vouchers: a.Vouchers, Payments: a.Payments, Settlement: a.Settlement, Approvals: a.Approvals, Now: now,
 	})
 	return nil
 }

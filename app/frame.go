@@ -16,6 +16,12 @@ import (
 // steps are screens with one way on; a bar of other ways would only distract.
 var steps = []string{"/my/pay/", "/my/buy/", "/my/bank-accounts/new", "/my/security/lock"}
 
+// needs says which permission opens what of the bars not everybody has.
+var needs = map[string]string{
+	"/shop": "sales.read", "/shop/sales": "sales.read", "/shop/settlements": "settlements.read", "/shop/qr": "qr.make", "/shop/clerks": "clerks.manage",
+	"/operations/staff": "staff.manage",
+}
+
 // faces says what stands around the pages under a prefix.
 var faces = []struct {
 	prefix, home, signOut string
@@ -32,12 +38,14 @@ var faces = []struct {
 		{Key: "nav.shop.sales", URL: "/shop/sales", Icon: "list"},
 		{Key: "nav.shop.settlements", URL: "/shop/settlements", Icon: "bank"},
 		{Key: "nav.shop.qr", URL: "/shop/qr", Icon: "qr"},
+		{Key: "nav.shop.clerks", URL: "/shop/clerks", Icon: "users"},
 		{Key: "nav.shop.security", URL: "/shop/security", Icon: "lock"},
 	}},
 	{"/operations", "/operations/approvals", "/operations/sign-out", []web.NavItem{
 		{Key: "nav.operations.approvals", URL: "/operations/approvals", Icon: "check"},
 		{Key: "nav.operations.incidents", URL: "/operations/incidents", Icon: "flag"},
 		{Key: "nav.operations.cases", URL: "/operations/cases", Icon: "shield"},
+		{Key: "nav.operations.staff", URL: "/operations/staff", Icon: "users"},
 		{Key: "nav.operations.security", URL: "/operations/security", Icon: "lock"},
 	}},
 	{"/office", "/office", "/office/sign-out", nil}, // reports.Nav knows who may open what
@@ -73,11 +81,14 @@ func (a *App) frame(c echo.Context) web.Frame {
 			return f
 		}
 		longest := -1
-		for i, item := range face.nav {
-			f.Nav = append(f.Nav, item)
-			if path == item.URL || strings.HasPrefix(path, item.URL+"/") && item.URL != face.home {
-				longest = i
+		for _, item := range face.nav {
+			if needed := needs[item.URL]; needed != "" && !who.May(needed) {
+				continue
 			}
+			if path == item.URL || strings.HasPrefix(path, item.URL+"/") && item.URL != face.home {
+				longest = len(f.Nav)
+			}
+			f.Nav = append(f.Nav, item)
 		}
 		if longest >= 0 {
 			f.Nav[longest].Current = true

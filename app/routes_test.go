@@ -54,7 +54,7 @@ func (h *house) officer(t testing.TB, login string) someone {
 func (h *house) operator(t testing.TB) someone {
 	t.Helper()
 	_, err := h.app.Staff.Register(context.Background(), staff.RegisterInput{
-		Login: "operator@jangteo.example", Password: password, Name: "이운영", Department: "운영실", Role: staff.OfPlatform,
+		Login: "operator@jangteo.example", Password: password, Name: "이운영", Department: "운영실", Role: staff.ChiefOfPlatform,
 	})
 	if err != nil && !errors.Is(err, staff.ErrLoginTaken) {
 		t.Fatal(err)
@@ -175,6 +175,14 @@ func (h *house) tryRoutes(t *testing.T) {
 		t.Fatal(err)
 	}
 	me := in.Principal
+	clerk, err := h.app.Merchants.SignIn(ctx, "owner11560", password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	running, err := h.app.Staff.SignIn(ctx, "operator@jangteo.example", password)
+	if err != nil {
+		t.Fatal(err)
+	}
 	err = h.app.DB.Tx(auth.With(ctx, me), func(ctx context.Context) error { // so that there is a month to review
 		return h.app.Audit.Seen(ctx, audit.Access{Subject: "merchant", SubjectID: h.towns[home].shop.ID, Did: "merchant.personal", Reason: "민원 처리"})
 	})
@@ -189,7 +197,7 @@ func (h *house) tryRoutes(t *testing.T) {
 		"payments": payment, "purchases": bought.id("id"), "wallets": bought.id("wallet_id"), "accounts": bought.id("wallet_id"), "entries": payment,
 		"merchants": h.towns[home].shop.ID.String(), "programmes": h.towns[home].programme.String(), "settlements": settled,
 		"citizens": citizen.do("GET", "/me", nil).want(200).id("id"), "sessions": citizen.session, "bank-accounts": account,
-		"audit": changes[0].ID.String(), "approvals": proposal.ID.String(), "staff": me.ID.String(),
+		"audit": changes[0].ID.String(), "approvals": proposal.ID.String(), "staff": me.ID.String(), "clerks": clerk.ID.String(),
 		"incidents": h.incident(t).ID.String(), "cases": h.suspect(t, stranger),
 	}
 	// fill puts real ids, or unknown ones, into a route's path.
@@ -211,6 +219,8 @@ func (h *house) tryRoutes(t *testing.T) {
 				parts[i] = ids["merchants"]
 			case name[1] == "programme":
 				parts[i] = ids["programmes"]
+			case strings.HasPrefix(path, "/operations/staff"):
+				parts[i] = running.ID.String()
 			case slices.Contains(parts, "wallets"), slices.Contains(parts, "identity-checks"):
 				parts[i] = ids["wallets"]
 			default:

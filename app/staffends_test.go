@@ -2,11 +2,16 @@ package app_test
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
+	"jangteo/app/auth"
+	"jangteo/app/calendar"
 	"jangteo/app/tenant"
+	"jangteo/modules/staff"
 )
 
 // post sends a form as somebody with a cookie.
@@ -63,5 +68,131 @@ func TestStaffSignADeviceOut(t *testing.T) {
 	})
 	if err != nil || kept != 1 {
 		t.Errorf("the audit log keeps it %d times (%v)", kept, err)
+	}
+}
+
+// The operator's first one is appointed by command; after that the one in
+// charge says who else works there, and the command refuses.
+func TestAppoint(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, "")
+	first := staff.RegisterInput{Login: "first@jangteo.example", Name: "한책임", Department: "운영실"}
+	m, secret, err := h.app.Staff.Appoint(t.Context(), first)
+	if err != nil || m.Role != staff.ChiefOfPlatform {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	if _, _, err := h.app.Staff.Appoint(t.Context(), staff.RegisterInput{Login: "second@jangteo.example", Name: "나중", Department: "운영실"}); !errors.Is(err, staff.ErrAppointed) {
+		t.Errorf("a second first one: %v", err)
+	}
+	if _, _, err := h.app.Staff.Appoint(t.Context(), staff.RegisterInput{TenantID: home, Login: "x@example.com", Name: "나중", Department: "과"}); !errors.Is(err, staff.ErrAppointed) {
+		t.Errorf("a municipality has a chief: %v", err)
+	}
+	in, err := h.app.Staff.SignIn(t.Context(), m.Login, secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	boss := someone{kind: auth.Operator, headers: []string{"Cookie", "jangteo_office=" + in.Token}}
+	hire := func(role staff.Role) answer {
+		return h.post(t, boss, "/operations/staff", url.Values{"email": {string(role) + "@jangteo.example"}, "name": {"조직원"}, "department": {"운영실"}, "role": {string(role)}})
+	}
+	if a := hire(staff.OfPlatform).want(200); !strings.Contains(string(a.raw), `id="first-password"`) {
+		t.Errorf("no first password: %s", clip(a.raw))
+	}
+	for _, role := range []staff.Role{staff.Chief, staff.Auditor, "king"} {
+		if a := hire(role); a.status != 422 && a.status != 403 {
+			t.Errorf("hired a %s: %d", role, a.status)
+		}
+	}
+	if a := h.post(t, boss, "/operations/staff/"+m.ID.String()+"/suspend", url.Values{"reason": {"그만둠"}}); a.status != 409 {
+		t.Errorf("the last one in charge is let go: %d", a.status)
+	}
+	if a := h.client(t).send("GET", "/operations/staff", nil, boss.headers...).want(200); !strings.Contains(string(a.raw), "조직원") {
+		t.Error("the list lacks who was hired")
+	}
+	common := h.operatorOf(t, staff.OfPlatform)
+	if a := h.client(t).send("GET", "/operations/staff", nil, common.headers...); a.status != 403 {
+		t.Errorf("a common operator manages staff: %d", a.status)
+	}
+}
+
+func (h *house) operatorOf(t testing.TB, role staff.Role) someone {
+	t.Helper()
+	login := newID() + "@jangteo.example"
+	if _, err := h.app.Staff.Register(t.Context(), staff.RegisterInput{Login: login, Password: password, Name: "이운영", Department: "운영실", Role: role}); err != nil {
+		t.Fatal(err)
+	}
+	return h.officer(t, login)
+}
+
+// A policy's next version takes two people, begins on its day, and never
+// reaches back.
+func TestPolicyTakesTwo(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, "")
+	programme := h.towns[home].programme.String()
+	ctx := tenant.With(t.Context(), home)
+	if _, err := h.app.Staff.Register(ctx, staff.RegisterInput{TenantID: home, Login: "officer@11560.example", Password: password, Name: "최주무관", Department: "과", Role: staff.Officer}); err != nil {
+		t.Fatal(err)
+	}
+	chief, officer := h.officer(t, "chief@11560.example"), h.officer(t, "officer@11560.example")
+	h.client(t).send("GET", "/office/programmes/"+programme+"/policies/new", nil, officer.headers...).want(200)
+	next := func(change url.Values) url.Values {
+		form := url.Values{
+			"clause": {"조례 제8조"}, "effective_from": {"2026-11-20"}, "discount_bp": {"7.5"}, "refund_used_bp": {"60"}, "purchase_min": {"10,000"}, "purchase_step": {"10000"},
+			"purchase_month_max": {"300,000"}, "hold_max": {"1,000,000"}, "per_payment_max": {"0"}, "per_day_max": {"0"}, "validity_years": {"5"}, "reason": {"예산이 줄어 할인율을 낮춥니다"},
+		}
+		form.Set("effective_from", calendar.DayOf(h.clock.Now()).Next().String())
+		for name, values := range change {
+			form[name] = values
+		}
+		return form
+	}
+	path := "/office/programmes/" + programme + "/policies"
+	for field, value := range map[string]string{
+		"effective_from": calendar.DayOf(h.clock.Now()).String(), "discount_bp": "51", "refund_used_bp": "a", "purchase_month_max": "2000001", "validity_years": "0", "excluded_trades": "1234", "clause": "", "reason": "",
+	} {
+		if a := h.post(t, officer, path, next(url.Values{field: {value}})); a.status != 422 || !strings.Contains(string(a.raw), field+"-error") {
+			t.Errorf("%s = %q: %d", field, value, a.status)
+		}
+	}
+	if a := h.post(t, h.officer(t, "settlement@11560.example"), path, next(nil)); a.status != 403 {
+		t.Errorf("who may not: %d", a.status)
+	}
+	asked := h.post(t, officer, path, next(nil)).want(303)
+	proposal := asked.header.Get("Location")
+	if a := h.post(t, officer, path, next(nil)); a.status != 409 {
+		t.Errorf("the same programme twice at a time: %d", a.status)
+	}
+	if a := h.client(t).send("GET", proposal, nil, chief.headers...).want(200); !strings.Contains(string(a.raw), "10 → 7.5") || strings.Contains(string(a.raw), "1,000,000 →") {
+		t.Errorf("who decides is not told what changes: %s", a.raw)
+	}
+	if a := h.client(t).send("GET", "/office", nil, chief.headers...).want(200); !strings.Contains(string(a.raw), "요청 1건") {
+		t.Error("the dashboard does not say that somebody waits")
+	}
+	if a := h.post(t, officer, proposal+"/approve", url.Values{"confirm": {"yes"}}); a.status != 403 {
+		t.Errorf("one person alone: %d", a.status)
+	}
+	if a := h.post(t, chief, proposal+"/approve", url.Values{"confirm": {"yes"}}); a.status != 303 {
+		t.Fatalf("%d: %s", a.status, clip(a.raw))
+	}
+	if err := h.app.Vouchers.Refresh(ctx); err != nil {
+		t.Fatal(err)
+	}
+	p, err := h.app.Vouchers.Programme(ctx, h.towns[home].programme)
+	if err != nil || len(p.Policies) != 2 || p.Policies[1].DiscountBP != 750 || p.Policies[1].Author != "최주무관" {
+		t.Fatalf("%+v, %v", p.Policies, err)
+	}
+	if now, _ := p.InForce(h.clock.Now()); now.Version != 1 {
+		t.Errorf("version %d is in force today", now.Version)
+	}
+	if then, _ := p.InForce(p.Policies[1].EffectiveFrom); then.Version != 2 {
+		t.Errorf("version %d is in force on its day", then.Version)
+	}
+
+	late := h.post(t, officer, path, next(nil)).want(303).header.Get("Location")
+	h.advance(t, 36*time.Hour) // its day has come, and nobody has decided
+	chief = h.officer(t, "chief@11560.example")
+	if a := h.post(t, chief, late+"/approve", url.Values{"confirm": {"yes"}}); a.status != 409 {
+		t.Errorf("rules reach back: %d", a.status)
 	}
 }

@@ -64,7 +64,12 @@ type Claims struct {
 	Proof     string // thumbprint of the key that must prove its possession with every use (RFC 9449); empty: none
 	IssuedAt  time.Time
 	ExpiresAt time.Time
+
+	Life time.Duration // what Mint gives it; 0 is the usual, LifeMost the longest
 }
+
+// LifeMost is how long an access token lives at most: before a planned reset.
+const LifeMost = 20 * time.Minute
 
 type confirmation struct {
 	Thumbprint string `json:"jkt"` // RFC 9449, 6.1
@@ -155,7 +160,7 @@ func (t *Tokens) Rotate(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return t.store.retire(ctx, kid, t.now().Add(2*keyAhead+t.cfg.Life))
+		return t.store.retire(ctx, kid, t.now().Add(2*keyAhead+max(t.cfg.Life, LifeMost)))
 	})
 	if err != nil {
 		return fmt.Errorf("rotating signing keys: %w", err)
@@ -291,6 +296,9 @@ func (t *Tokens) Run(ctx context.Context, log *slog.Logger) {
 func (t *Tokens) Mint(c Claims) (token string, minted Claims, err error) {
 	c.IssuedAt = t.now().Truncate(time.Second)
 	c.ExpiresAt = c.IssuedAt.Add(t.cfg.Life)
+	if c.Life > 0 {
+		c.ExpiresAt = c.IssuedAt.Add(min(c.Life, LifeMost))
+	}
 	c.ID = rand.Text()
 	t.mu.RLock()
 	kid, key := t.signer, t.keys[t.signer]

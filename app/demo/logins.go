@@ -32,7 +32,7 @@ var officials = []official{
 
 // operators are of the operator's own staff: two, since what they do takes two.
 var operators = []official{
-	{tenant.Platform, "operations@jangteo.example", "서은호", "운영실", staff.OfPlatform},
+	{tenant.Platform, "operations@jangteo.example", "서은호", "운영실", staff.ChiefOfPlatform},
 	{tenant.Platform, "security@jangteo.example", "남다정", "보안실", staff.OfPlatform},
 }
 

@@ -230,7 +230,7 @@ func (p *Pages) Say(c echo.Context) error {
 }
 
 // resetFields are those of the form that asks for a reset.
-var resetFields = []string{"scope", "tenant", "platform", "version", "issued_before", "signing_key", "at_once", "reason"}
+var resetFields = []string{"scope", "tenant", "platform", "version", "issued_before", "signing_key", "at_once", "starts_at", "reason"}
 
 // Reset says how many sessions a reset would end and, once that is confirmed,
 // asks for it: POST /operations/incidents/{id}/resets.
@@ -304,6 +304,13 @@ func readReset(form *web.Form) (in sessions.ResetInput, err error) {
 			return in, fault.On("issued_before", fault.WrongFormat)
 		}
 		in.Scope.IssuedBefore = &moment
+	}
+	if at := form.Value("starts_at"); at != "" {
+		moment, err := readTime(at)
+		if err != nil {
+			return in, fault.On("starts_at", fault.WrongFormat)
+		}
+		in.StartsAt = &moment
 	}
 	return in, nil
 }

@@ -3,6 +3,7 @@ package incidents
 import (
 	"cmp"
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -17,7 +18,8 @@ type ResetWish struct {
 	Number   string         `json:"incident"`
 	Scope    sessions.Scope `json:"scope"`
 	AtOnce   bool           `json:"at_once"`
-	Sessions int            `json:"sessions"` // that it would have ended then
+	StartsAt *time.Time     `json:"starts_at,omitempty"` // planned for
+	Sessions int            `json:"sessions"`            // that it would have ended then
 }
 
 // register lets resets be proposed: one person does, another decides.
@@ -44,7 +46,7 @@ func (s *Service) ProposeReset(ctx context.Context, incident uuid.UUID, in sessi
 	if err != nil {
 		return p, err
 	}
-	return s.resets.Propose(ctx, ResetWish{incident, i.Number, in.Scope, in.AtOnce, count}, in.Reason)
+	return s.resets.Propose(ctx, ResetWish{incident, i.Number, in.Scope, in.AtOnce, in.StartsAt, count}, in.Reason)
 }
 
 // goesOn refuses a reset under an incident that is over.
@@ -62,20 +64,24 @@ func (s *Service) facts(ctx context.Context, w ResetWish) ([]approvals.Fact, err
 	if w.AtOnce {
 		pace = "incidents.reset.at-once"
 	}
-	return []approvals.Fact{
+	facts := []approvals.Fact{
 		{Key: "incidents.fact.incident", Value: w.Number},
 		{Key: "incidents.fact.scope." + string(w.Scope.Kind), Value: cmp.Or(w.Scope.Text(), "✓")},
 		{Key: pace, Value: "✓"},
 		{Key: "incidents.fact.sessions", Value: w.Sessions},
 		{Key: "incidents.fact.sessions-now", Value: now},
-	}, err
+	}
+	if w.StartsAt != nil {
+		facts = append(facts, approvals.Fact{Key: "incidents.fact.starts", Value: *w.StartsAt})
+	}
+	return facts, err
 }
 
 // start gives the order in the transaction of the approval: in the name of who
 // proposed it, approved by who decided.
 func (s *Service) start(ctx context.Context, p approvals.Proposal, w ResetWish) (any, error) {
 	maker := auth.With(ctx, auth.Principal{Kind: auth.Operator, ID: p.MakerID, Name: p.MakerName})
-	r, err := s.OrderReset(maker, w.Incident, sessions.ResetInput{Scope: w.Scope, AtOnce: w.AtOnce, Reason: p.Reason})
+	r, err := s.OrderReset(maker, w.Incident, sessions.ResetInput{Scope: w.Scope, AtOnce: w.AtOnce, Reason: p.Reason, StartsAt: w.StartsAt})
 	if err != nil {
 		return nil, err
 	}

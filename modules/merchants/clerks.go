@@ -18,7 +18,7 @@ import (
 
 var loginForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{2,39}$`)
 
-// ClerkInput is a new clerk.
+// ClerkInput is a new clerk; see Hire for one whom an owner brings.
 type ClerkInput struct {
 	MerchantID uuid.UUID
 	Login      string // 3 to 40 small letters, digits, dots, hyphens, underscores
@@ -105,7 +105,7 @@ func (r clerkRow) account() signin.Account {
 		Principal: auth.Principal{
 			Kind: auth.Clerk, ID: r.ID, Tenant: r.TenantID, Merchant: r.MerchantID, Name: r.Name, Permissions: permissions[r.Role],
 		},
-		Login: r.Login, PasswordHash: r.PasswordHash,
+		Login: r.Login, PasswordHash: r.PasswordHash, Suspended: r.SuspendedAt != nil,
 	}
 }
 

@@ -199,16 +199,24 @@ type Cursor struct {
 // Role of a clerk.
 type Role string
 
-// The owner sees everything of the shop, a clerk what selling needs.
+// The owner does everything of the shop, and says who else works there; the
+// others do what their work needs.
 const (
-	Owner  Role = "owner"
-	Seller Role = "clerk"
+	Owner      Role = "owner"
+	Manager    Role = "manager"    // sells, and takes payments back
+	Bookkeeper Role = "bookkeeper" // sees what was sold and paid out
+	Seller     Role = "clerk"      // sells
 )
+
+// Roles lists them, from the one who may do most.
+func Roles() []Role { return []Role{Owner, Manager, Bookkeeper, Seller} }
 
 // permissions of each role, as they are named in the table of routes.
 var permissions = map[Role][]string{
-	Owner:  {"sales.read", "settlements.read", "qr.make", "payments.cancel"},
-	Seller: {"sales.read", "qr.make"},
+	Owner:      {"sales.read", "settlements.read", "qr.make", "payments.cancel", "clerks.manage"},
+	Manager:    {"sales.read", "qr.make", "payments.cancel"},
+	Bookkeeper: {"sales.read", "settlements.read"},
+	Seller:     {"sales.read", "qr.make"},
 }
 
 // Clerk is somebody who works at a shop.
@@ -220,4 +228,5 @@ type Clerk struct {
 	Name       string
 	Role       Role
 	PasswordAt time.Time
+	Suspended  bool // an owner keeps them out
 }

@@ -77,7 +77,7 @@ func newPhone(t *testing.T) *phone {
 	bank, err := banking.New(kit.DB, kit.Lane, p.bank, kit.Box, banking.Config{InstitutionCode: "M202600001"}, now, kit.Log)
 	p.must(err)
 	p.vouchers = vouchers.New(vouchers.Kits{
-		DB: kit.DB, Lane: kit.Lane, Keys: kit.Keys, Outbox: kit.Outbox, Audit: kit.Audit, Now: now, Log: kit.Log,
+		DB: kit.DB, Approvals: kit.Approvals, Lane: kit.Lane, Keys: kit.Keys, Outbox: kit.Outbox, Audit: kit.Audit, Now: now, Log: kit.Log,
 	}, books, places, bank)
 	p.hub = live.New(kit.DB, kit.Log)
 	p.merchants = merchants.New(kit.DB, kit.Lane, books, kit.Box, kit.Audit, p.hub, desk.Open(t, kit), time.Hour, now, kit.Log)

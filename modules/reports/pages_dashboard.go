@@ -21,6 +21,7 @@ type dashboardView struct {
 	Programmes table
 	Chart      []chartDay
 	Owed       money.Amount // to shops, payouts under way included
+	Waiting    int          // proposals that wait for who looks
 }
 
 type chartDay struct {
@@ -56,6 +57,9 @@ func (p *Pages) Dashboard(c echo.Context) error {
 		view.Chart = append(view.Chart, chartDay{day, withoutYear(day.Day, r.lang)})
 	}
 	view.Programmes = p.programmeTable(r, d.OnSale)
+	if view.Waiting, err = p.service.Approvals.Waiting(c.Request().Context()); err != nil {
+		return err
+	}
 	return dashboardPage.Show(c, p.pages, view)
 }
 

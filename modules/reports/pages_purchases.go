@@ -276,6 +276,9 @@ func (p *Pages) Programme(c echo.Context) error {
 		},
 		Events: p.programmeEvents(r, programme), Raw: raw(programme),
 	}
+	if may(c, "programmes.manage") {
+		view.Facts = append(view.Facts, fact{Key: "reports.col.next-policy", Text: r.t("reports.programme.amend"), URL: "/office/programmes/" + id.String() + "/policies/new"})
+	}
 	if programme.ClosesAt != nil {
 		view.Facts = append(view.Facts, fact{Key: "reports.col.closes", Text: r.at(*programme.ClosesAt)})
 	}

@@ -85,7 +85,7 @@ func newOffice(t *testing.T) *office {
 	bank, err := banking.New(kit.DB, kit.Lane, paysAll{}, kit.Box, banking.Config{InstitutionCode: "M202600001"}, now, kit.Log)
 	o.must(err)
 	s.Citizens = citizens.New(kit.DB, kit.Box, nil, kit.Audit, citizens.Limits{}, now)
-	s.Vouchers = vouchers.New(vouchers.Kits{DB: kit.DB, Lane: kit.Lane, Keys: kit.Keys, Outbox: kit.Outbox, Audit: kit.Audit, Now: now, Log: kit.Log}, s.Ledger, s.Tenants, bank)
+	s.Vouchers = vouchers.New(vouchers.Kits{DB: kit.DB, Approvals: kit.Approvals, Lane: kit.Lane, Keys: kit.Keys, Outbox: kit.Outbox, Audit: kit.Audit, Now: now, Log: kit.Log}, s.Ledger, s.Tenants, bank)
 	hub := live.New(kit.DB, kit.Log)
 	s.Merchants = merchants.New(kit.DB, kit.Lane, s.Ledger, kit.Box, kit.Audit, hub, desk.Open(t, kit), time.Hour, now, kit.Log)
 	s.Payments = payments.New(kit.DB, kit.Keys, s.Ledger, s.Merchants, s.Vouchers, now)
@@ -93,6 +93,7 @@ func newOffice(t *testing.T) *office {
 		return settlement.Terms{Days: 1, FundAccount: "1005000000001"}, nil
 	}
 	s.Settlement = settlement.New(kit.DB, s.Ledger, s.Merchants, bank, kit.Outbox, kit.Audit, kit.Approvals, hub, terms, now, kit.Log)
+	s.Approvals = kit.Approvals
 	o.all, o.reports = s, reports.New(s)
 	o.story(bank)
 	o.serve()

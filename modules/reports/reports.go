@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"jangteo/app/approvals"
 	"jangteo/app/audit"
 	"jangteo/app/clock"
 	"jangteo/app/db"
@@ -40,6 +41,7 @@ type Services struct {
 	Vouchers   *vouchers.Service
 	Payments   *payments.Service
 	Settlement *settlement.Service
+	Approvals  *approvals.Approvals
 }
 
 // Service puts together what several modules know.

@@ -3,11 +3,13 @@ package sessions
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
 
+	"jangteo/app/auth"
 	"jangteo/app/fault"
 )
 
@@ -18,6 +20,7 @@ const (
 	comeBackAfter  = 2 * time.Second
 	spreadMost     = 10 * time.Minute
 	spreadRemember = time.Hour
+	longerBefore   = 15 * time.Minute // a planned reset
 )
 
 // pace lets devices come back after a reset as fast as this server can bear.
@@ -77,13 +80,14 @@ func (s *Service) admit() error {
 // resetNews is what is remembered of a running or recent reset.
 type resetNews struct {
 	ID, IncidentID uuid.UUID
-	ApprovedAt     time.Time
+	BeginsAt       time.Time
+	Planned        bool
 	Previewed      int
 }
 
 func (n resetNews) left(now time.Time, perSecond int) time.Duration {
 	window := min(spreadMost, time.Duration(n.Previewed)*time.Second/time.Duration(perSecond))
-	return max(0, window-now.Sub(n.ApprovedAt))
+	return min(window, max(0, window-now.Sub(n.BeginsAt)))
 }
 
 // spread is when one of the devices of an incident's resets should come back
@@ -99,9 +103,31 @@ func (w *watch) spread(incident uuid.UUID, now time.Time, perSecond int) time.Du
 	return time.Second + rand.N(window+time.Second) //nolint:gosec // spread, not secret
 }
 
+// gently reports whether a session was ended by a planned reset, and nothing
+// since says that its access token should count no more.
+func (w *watch) gently(ended Session) bool {
+	if ended.State != Reset || ended.CutAt != nil {
+		return false
+	}
+	return slices.ContainsFunc(*w.resets.Load(), func(n resetNews) bool { return n.Planned && n.ID == *ended.ResetID })
+}
+
+// life is how long an access token made now lives: 0 is as long as usual.
+// Before a planned reset it lives through its beginning.
+func (w *watch) life(now time.Time) time.Duration {
+	for _, n := range *w.resets.Load() {
+		if before := n.BeginsAt.Sub(now); n.Planned && before > 0 && before < longerBefore {
+			return auth.LifeMost
+		}
+	}
+	return 0
+}
+
 func (w *watch) longest(now time.Time, perSecond int) (window time.Duration) {
 	for _, n := range *w.resets.Load() {
-		window = max(window, n.left(now, perSecond))
+		if !n.BeginsAt.After(now) {
+			window = max(window, n.left(now, perSecond))
+		}
 	}
 	return window
 }

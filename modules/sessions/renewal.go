@@ -86,7 +86,7 @@ func (s *Service) issue(ctx context.Context, t Tokens, refresh string) (_ Tokens
 // mint signs an access token and keeps that the session's device was seen, and
 // which key signed for it.
 func (s *Service) mint(ctx context.Context, t Tokens) (Tokens, error) {
-	c := auth.Claims{Citizen: t.Session.CitizenID, Session: t.Session.ID, Device: t.Session.DeviceID, Epoch: t.Session.Epoch}
+	c := auth.Claims{Citizen: t.Session.CitizenID, Session: t.Session.ID, Device: t.Session.DeviceID, Epoch: t.Session.Epoch, Life: s.watch.life(s.now())}
 	if t.Session.Bound {
 		if t.Device.ID == uuid.Nil {
 			var err error
@@ -194,6 +194,9 @@ func (s *Service) refresh(ctx context.Context, id uuid.UUID, in RefreshInput) (t
 func (s *Service) reuse(ctx context.Context, session *Session) (refused, err error) {
 	c, err := s.citizens.Lock(ctx, session.CitizenID, citizens.LockedForReuse)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.cut(ctx, session.CitizenID); err != nil {
 		return nil, err
 	}
 	if err := s.end(ctx, session, reused()); err != nil {

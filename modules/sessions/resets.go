@@ -117,6 +117,7 @@ type ResetOrder struct {
 	IncidentID uuid.UUID
 	Scope
 	AtOnce       bool
+	StartsAt     *time.Time // planned for; nil: when it is approved
 	Reason       string
 	Previewed    int // sessions, when it was ordered
 	OrderedBy    uuid.UUID
@@ -133,6 +134,14 @@ type ResetOrder struct {
 	Failed       int // devices that came back and could not go on
 	TriedAt      *time.Time
 	FinishedAt   *time.Time
+}
+
+// begins is from when an approved order ends sessions.
+func (r ResetOrder) begins() time.Time {
+	if r.StartsAt != nil && r.StartsAt.After(*r.ApprovedAt) {
+		return *r.StartsAt
+	}
+	return *r.ApprovedAt
 }
 
 // SuccessPerCent is how many of a hundred devices that came back could go on;
@@ -154,6 +163,9 @@ const (
 	reasonMax       = 500
 	listResetsMost  = 50
 	membersPerBatch = 2000
+
+	plannedLeast = auth.LifeMost // so that every token in hand by then lives long
+	plannedMost  = 7 * 24 * time.Hour
 )
 
 // Members lists citizens with a wallet in a municipality after one (uuid.Nil:
@@ -194,6 +206,9 @@ type ResetInput struct {
 	Scope    Scope
 	AtOnce   bool   // without a trial with a few: the danger is greater than a mistake
 	Reason   string // 5 to 500 characters
+
+	// StartsAt plans it, 20 minutes to 7 days ahead: not for a key, nor at once.
+	StartsAt *time.Time
 }
 
 // CheckReset names every field that cannot be taken, and drops those that do
@@ -201,6 +216,16 @@ type ResetInput struct {
 func (s *Service) CheckReset(in *ResetInput) error {
 	if err := in.Scope.validate(s.now()); err != nil {
 		return err
+	}
+	if at := in.StartsAt; at != nil {
+		switch ahead := at.Sub(s.now()); {
+		case ahead < plannedLeast:
+			return fault.On("starts_at", fault.TooSmall)
+		case ahead > plannedMost:
+			return fault.On("starts_at", fault.TooLarge)
+		case in.AtOnce || in.Scope.Kind == ScopeSigningKey:
+			return fault.On("starts_at", fault.NotAllowed)
+		}
 	}
 	in.Reason = strings.TrimSpace(in.Reason)
 	switch n := utf8.RuneCountInString(in.Reason); {
@@ -233,7 +258,7 @@ func (s *Service) OrderReset(ctx context.Context, in ResetInput) (r ResetOrder, 
 	who := auth.From(ctx)
 	r = ResetOrder{
 		ID: uuid.Must(uuid.NewV7()), IncidentID: in.Incident, Scope: in.Scope, AtOnce: in.AtOnce || in.Scope.Kind == ScopeSigningKey, Reason: in.Reason,
-		Previewed: sessions, OrderedBy: who.ID, OrderedName: who.Name, OrderedAt: s.now(), State: ResetOrdered,
+		StartsAt: in.StartsAt, Previewed: sessions, OrderedBy: who.ID, OrderedName: who.Name, OrderedAt: s.now(), State: ResetOrdered,
 	}
 	return r, s.db.Platform(ctx, func(ctx context.Context) error { return s.store.insertReset(ctx, r) })
 }
@@ -322,7 +347,7 @@ func (s *Service) ResetByID(ctx context.Context, id uuid.UUID) (r ResetOrder, er
 // server is at it, and reports whether there may be more to do now.
 func (s *Service) AdvanceResets(ctx context.Context) (more bool, err error) {
 	err = s.db.Platform(ctx, func(ctx context.Context) error {
-		r, found, err := s.store.claimReset(ctx)
+		r, found, err := s.store.claimReset(ctx, s.now())
 		if err != nil || !found {
 			return err
 		}

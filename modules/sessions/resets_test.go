@@ -16,6 +16,7 @@ import (
 	"jangteo/app/auth"
 	"jangteo/app/crypt"
 	"jangteo/app/db"
+	"jangteo/app/fault"
 	"jangteo/app/outbox"
 	"jangteo/app/tenant"
 	"jangteo/app/testkit"
@@ -397,4 +398,91 @@ func asOwner(t *testing.T, address, statement string) error {
 	defer func() { _ = owner.Close() }()
 	_, err = owner.ExecContext(t.Context(), statement)
 	return err
+}
+
+// Before a planned reset access tokens live longer, and whose session it ends
+// goes on with the token in hand: no payment is cut off. What the citizen ends
+// meanwhile is ended at once.
+func TestPlannedReset(t *testing.T) {
+	t.Parallel()
+	h, ctx := openAlone(t)
+	other := h.server()
+	plan := func(in time.Duration) sessions.ResetInput {
+		return sessions.ResetInput{
+			Incident: uuid.Must(uuid.NewV7()), Scope: sessions.Scope{Kind: sessions.ScopeAll}, Reason: "저장소를 옮김", StartsAt: new(h.Clock.Now().Add(in)),
+		}
+	}
+	for name, spoil := range map[string]func(*sessions.ResetInput){
+		"too soon": func(in *sessions.ResetInput) { in.StartsAt = new(h.Clock.Now().Add(19 * time.Minute)) },
+		"too far":  func(in *sessions.ResetInput) { in.StartsAt = new(h.Clock.Now().Add(8 * 24 * time.Hour)) },
+		"at once":  func(in *sessions.ResetInput) { in.AtOnce = true },
+		"for a key": func(in *sessions.ResetInput) {
+			in.Scope = sessions.Scope{Kind: sessions.ScopeSigningKey, SigningKey: new("k")}
+		},
+	} {
+		in := plan(time.Hour)
+		spoil(&in)
+		_, err := h.OrderReset(somebody(ctx), in)
+		if f, ok := fault.Of(err); !ok || len(f.Fields) != 1 || f.Fields[0].Name != "starts_at" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	citizen, _ := h.citizen(t)
+	paying := newPhone(t, "결제 중")
+	early := h.begin(t, citizen, paying)
+	r, err := h.OrderReset(somebody(ctx), plan(30*time.Minute))
+	must(t, err)
+	_, err = h.ApproveReset(somebody(ctx), r.ID)
+	must(t, err)
+	all := func(by time.Duration) {
+		t.Helper()
+		h.later(t, by)
+		h.carry(t)
+		h.poll(t)
+		must(t, other.Poll(ctx))
+	}
+	life := func(got sessions.Tokens) time.Duration { return got.AccessExpires.Sub(h.Clock.Now()) }
+	all(time.Minute)
+	if got := h.refresh(t, early.Refresh); life(got) > 5*time.Minute {
+		t.Errorf("half an hour before, a token lives %s", life(got))
+	} else {
+		early = got
+	}
+	all(25 * time.Minute) // 4 minutes before
+	before := h.refresh(t, early.Refresh)
+	if life(before) < 19*time.Minute {
+		t.Errorf("just before, a token lives %s", life(before))
+	}
+	lost, _ := h.citizen(t)
+	stolen := h.begin(t, lost, newPhone(t, "잃은 기기"))
+	all(5 * time.Minute)
+	all(time.Minute) // after the trial
+	if state := h.state(t, r.ID); state.Ended != 2 {
+		t.Fatalf("%d sessions were ended: %+v", state.Ended, state)
+	}
+	for name, server := range map[string]*sessions.Service{"here": h.Service, "on another server": other} {
+		if who, err := server.Verify(before.Access); err != nil || who.ID != citizen {
+			t.Errorf("a payment is cut off %s: %v", name, err)
+		}
+	}
+	_, err = h.Refresh(ctx, sessions.RefreshInput{Token: before.Refresh})
+	is(t, err, sessions.ErrReset)
+	resumed, err := h.resume(t, before.Device.ID, paying)
+	must(t, err)
+	if life(resumed) > 5*time.Minute || !resumed.AfterReset {
+		t.Errorf("resumed: %+v", resumed)
+	}
+
+	_, err = h.Lock(ctx, lost, citizens.LockedByCitizen)
+	must(t, err)
+	must(t, other.Poll(ctx))
+	for name, server := range map[string]*sessions.Service{"here": h.Service, "on another server": other} {
+		if _, err := server.Verify(stolen.Access); err == nil {
+			t.Errorf("a locked account goes on %s", name)
+		}
+	}
+	all(20 * time.Minute)
+	if _, err := h.Verify(before.Access); err == nil {
+		t.Error("the token never ends")
+	}
 }

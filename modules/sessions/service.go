@@ -157,6 +157,9 @@ func (s *Service) begin(ctx context.Context, citizen uuid.UUID, key deviceKey, i
 	if err != nil {
 		return t, err
 	}
+	if err := s.cut(ctx, citizen); err != nil {
+		return t, err
+	}
 	epoch, err := s.store.epoch(ctx)
 	if err != nil {
 		return t, err
@@ -241,7 +244,7 @@ func (s *Service) End(ctx context.Context, citizen, session, from uuid.UUID) err
 		case !ok || found.CitizenID != citizen:
 			return ErrSessionUnknown
 		case found.State != Active:
-			return nil
+			return s.cut(ctx, citizen)
 		}
 		return s.end(ctx, &found, revokedFrom(from))
 	})
@@ -253,6 +256,9 @@ func (s *Service) Lock(ctx context.Context, citizen uuid.UUID, reason citizens.L
 	by := map[citizens.LockReason]Initiator{citizens.LockedByCitizen: ByUser, citizens.LockedByStaff: ByAdmin, citizens.LockedForReuse: ByPolicy}[reason]
 	err = s.db.Platform(ctx, func(ctx context.Context) error {
 		if c, err = s.citizens.Lock(ctx, citizen, reason); err != nil {
+			return err
+		}
+		if err := s.cut(ctx, citizen); err != nil {
 			return err
 		}
 		active, err := s.store.lockActive(ctx, citizen)
@@ -333,6 +339,17 @@ func (s *Service) end(ctx context.Context, session *Session, e Ending) error {
 		return err
 	}
 	return s.told(ctx, *session)
+}
+
+// cut stops what a citizen's devices may still do with the access token in hand
+// after a planned reset: the citizen wants it ended, or logs in anew.
+func (s *Service) cut(ctx context.Context, citizen uuid.UUID) error {
+	cut, err := s.store.cut(ctx, citizen, s.now(), s.now().Add(-auth.LifeMost-rememberMore))
+	if err != nil || len(cut) == 0 {
+		return err
+	}
+	db.AfterCommit(ctx, func() { s.watch.add(cut...) })
+	return s.store.notify(ctx)
 }
 
 // told tells of an ending: the owner's list of events, the other modules, the

@@ -126,6 +126,7 @@ type Session struct {
 	Reason            *string
 	IncidentID        *uuid.UUID
 	ResetID           *uuid.UUID
+	CutAt             *time.Time // when the access token of a planned reset stopped counting too
 }
 
 // Ending says how a session ends. Make one with the functions below: each

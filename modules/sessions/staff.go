@@ -64,7 +64,7 @@ func (s *Service) EndByStaff(ctx context.Context, in StaffEnding) (caseNo string
 		case !ok || found.CitizenID != in.Citizen:
 			return ErrSessionUnknown
 		case found.State != Active:
-			return nil
+			return s.cut(ctx, in.Citizen)
 		}
 		caseNo = in.CaseNo
 		if err := s.end(ctx, &found, revokedByStaff(StaffCause{who.ID, in.Office, in.Reason, in.CaseNo})); err != nil {

@@ -26,9 +26,9 @@ func (s store) epoch(ctx context.Context) (e epoch, err error) {
 
 func (s store) insertReset(ctx context.Context, r ResetOrder) error {
 	return s.db.In(ctx).Exec(`INSERT INTO sessions.resets (id, incident_id, scope, tenant_id, platform, version, issued_before, signing_key,
-		at_once, reason, previewed, ordered_by, ordered_name, ordered_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		at_once, starts_at, reason, previewed, ordered_by, ordered_name, ordered_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		r.ID, r.IncidentID, r.Kind, r.Tenant, r.Platform, r.Version, r.IssuedBefore, r.SigningKey,
-		r.AtOnce, r.Reason, r.Previewed, r.OrderedBy, r.OrderedName, r.OrderedAt).Error
+		r.AtOnce, r.StartsAt, r.Reason, r.Previewed, r.OrderedBy, r.OrderedName, r.OrderedAt).Error
 }
 
 func (s store) lockReset(ctx context.Context, id uuid.UUID) (ResetOrder, bool, error) {
@@ -45,9 +45,11 @@ func (s store) resets(ctx context.Context, incident uuid.UUID, limit int) (list 
 	return list, err
 }
 
-// claimReset takes the oldest running order, unless another server has it.
-func (s store) claimReset(ctx context.Context) (ResetOrder, bool, error) {
-	return one[ResetOrder](ctx, s, `SELECT * FROM sessions.resets WHERE state = 'running' ORDER BY approved_at LIMIT 1 FOR UPDATE SKIP LOCKED`)
+// claimReset takes the oldest running order whose time has come, unless another
+// server has it.
+func (s store) claimReset(ctx context.Context, now time.Time) (ResetOrder, bool, error) {
+	return one[ResetOrder](ctx, s, `SELECT * FROM sessions.resets WHERE state = 'running' AND coalesce(starts_at, approved_at) <= ?
+		ORDER BY approved_at LIMIT 1 FOR UPDATE SKIP LOCKED`, now)
 }
 
 func (s store) saveReset(ctx context.Context, r ResetOrder) error {
@@ -93,7 +95,7 @@ func (s store) countScope(ctx context.Context, c Scope, until time.Time, members
 // resetBatch ends the next sessions of an order after one, in one statement
 // with their events, whose ids are given: as many as may be ended.
 func (s store) resetBatch(ctx context.Context, r ResetOrder, now time.Time, after uuid.UUID, members, ids []uuid.UUID) (ended int, last uuid.UUID, err error) {
-	condition, values := r.chosen(*r.ApprovedAt, members)
+	condition, values := r.chosen(r.begins(), members)
 	if members == nil {
 		condition, values = condition+` AND s.id > ?`, append(values, after)
 	}

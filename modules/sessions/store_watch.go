@@ -30,16 +30,23 @@ type endedRow struct {
 // endedSince lists what a transaction ended, that one or a later one, and not
 // before a moment: the transactions of a restored database begin anew.
 func (s store) endedSince(ctx context.Context, xid uint64, after uuid.UUID, since time.Time, limit int) (rows []endedRow, err error) {
-	err = s.db.In(ctx).Raw(`SELECT id, citizen_id, state, ended_at, initiator, case_no, office, reason, incident_id, reset_id, ended_xid::text::bigint AS xid
+	err = s.db.In(ctx).Raw(`SELECT id, citizen_id, state, ended_at, initiator, case_no, office, reason, incident_id, reset_id, cut_at, ended_xid::text::bigint AS xid
 		FROM sessions.sessions WHERE ended_xid >= ?::text::xid8 AND (ended_xid, id) > (?::text::xid8, ?) AND ended_at >= ?
 		ORDER BY ended_xid, id LIMIT ?`, strconv.FormatUint(xid, 10), strconv.FormatUint(xid, 10), after, since, limit).Scan(&rows).Error
 	return rows, err
 }
 
 func (s store) resetNews(ctx context.Context, since time.Time) (news []resetNews, err error) {
-	err = s.db.In(ctx).Raw(`SELECT id, incident_id, approved_at, previewed FROM sessions.resets WHERE approved_at >= ? ORDER BY approved_at LIMIT 20`,
-		since).Scan(&news).Error
+	err = s.db.In(ctx).Raw(`SELECT id, incident_id, greatest(approved_at, starts_at) AS begins_at, starts_at IS NOT NULL AS planned, previewed
+		FROM sessions.resets WHERE approved_at IS NOT NULL AND greatest(approved_at, starts_at) >= ? ORDER BY 3 LIMIT 20`, since).Scan(&news).Error
 	return news, err
+}
+
+// cut stops the access tokens of planned resets that a citizen may still hold.
+func (s store) cut(ctx context.Context, citizen uuid.UUID, now, since time.Time) (rows []Session, err error) {
+	err = s.db.In(ctx).Raw(`UPDATE sessions.sessions SET cut_at = ?, ended_xid = pg_current_xact_id()
+		WHERE citizen_id = ? AND state = 'session-reset' AND ended_at > ? AND cut_at IS NULL RETURNING *`, now, citizen, since).Scan(&rows).Error
+	return rows, err
 }
 
 // listen calls wake for every hint until the connection or ctx ends.

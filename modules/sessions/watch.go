@@ -47,7 +47,7 @@ func (w *watch) add(ended ...Session) {
 	defer w.mu.Unlock()
 	var batch *Session // those that one reset ended at one moment are told alike
 	for _, each := range ended {
-		if each.State == Reset {
+		if each.State == Reset && each.CutAt == nil {
 			if batch == nil || *batch.ResetID != *each.ResetID || !batch.EndedAt.Equal(*each.EndedAt) {
 				batch = &each
 			}
@@ -95,7 +95,7 @@ func (s *Service) verify(token string) (who auth.Principal, claims auth.Claims, 
 	case err != nil:
 		return who, claims, auth.ErrSignInRequired.Because(err)
 	}
-	if ended, ok := s.watch.find(claims.Session); ok {
+	if ended, ok := s.watch.find(claims.Session); ok && !s.watch.gently(ended) {
 		return who, claims, s.fault(ended)
 	}
 	if e := s.watch.epoch.Load(); claims.Epoch < e.Number {
@@ -145,7 +145,7 @@ func (s *Service) bearer(ctx context.Context, scheme, token string, proofs []str
 func (s *Service) Poll(ctx context.Context) error {
 	s.watch.polling.Lock()
 	defer s.watch.polling.Unlock()
-	began, remember := s.now(), s.tokens.Life()+rememberMore
+	began, remember := s.now(), max(s.tokens.Life(), auth.LifeMost)+rememberMore
 	var certain uint64
 	err := s.db.Aside(ctx, func(ctx context.Context) (err error) {
 		if certain, err = s.store.certain(ctx); err != nil {

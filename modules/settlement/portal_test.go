@@ -81,7 +81,7 @@ func openPortal(t *testing.T) *portal {
 	}))
 	bank, err := banking.New(k.DB, k.Lane, &fakeBank{paid: map[string]money.Amount{}}, k.Box, banking.Config{InstitutionCode: "M202600001"}, now, k.Log)
 	must(t, err)
-	buying := vouchers.New(vouchers.Kits{DB: k.DB, Lane: k.Lane, Keys: k.Keys, Outbox: k.Outbox, Audit: k.Audit, Now: now, Log: k.Log}, books, places, bank)
+	buying := vouchers.New(vouchers.Kits{DB: k.DB, Approvals: k.Approvals, Lane: k.Lane, Keys: k.Keys, Outbox: k.Outbox, Audit: k.Audit, Now: now, Log: k.Log}, books, places, bank)
 	hub := live.New(k.DB, k.Log)
 	sessions := desk.Lasting(t, k, signin.Config{}, map[auth.Kind]auth.Lifetime{auth.Clerk: {Idle: 48 * time.Hour, Absolute: 96 * time.Hour}})
 	shops := merchants.New(k.DB, k.Lane, books, k.Box, k.Audit, hub, sessions, 96*time.Hour, now, k.Log)

@@ -8,5 +8,6 @@ var (
 	ErrUnknown    = fault.Declare(fault.NotFound, "staff-unknown")
 	ErrBeyondOwn  = fault.Declare(fault.Forbidden, "staff-role-beyond-own") // param permission
 	ErrLastChief  = fault.Declare(fault.Conflict, "staff-last-chief")
+	ErrAppointed  = fault.Declare(fault.Conflict, "staff-appointed") // somebody can manage them already
 	ErrOwnFactors = fault.Declare(fault.Forbidden, "staff-own-factors")
 )

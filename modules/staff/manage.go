@@ -3,6 +3,7 @@ package staff
 import (
 	"context"
 	"crypto/rand"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -60,6 +61,31 @@ func (s *Service) Hire(ctx context.Context, in RegisterInput) (m Member, passwor
 	return m, in.Password, err
 }
 
+// Appoint gives the first one who can manage the staff of a municipality, or
+// the operator's with 0, a login and a password that is told this once. Where
+// somebody can already, it refuses with ErrAppointed: they do it.
+func (s *Service) Appoint(ctx context.Context, in RegisterInput) (m Member, password string, err error) {
+	in.Role, in.Password = RolesIn(in.TenantID)[0], strings.ToLower(rand.Text())
+	err = s.db.Tx(tenant.With(ctx, in.TenantID), func(ctx context.Context) error {
+		if err := s.store.alone(ctx, in.TenantID); err != nil {
+			return err
+		}
+		there, err := s.store.chiefs(ctx, in.TenantID)
+		if err == nil && there > 0 {
+			err = ErrAppointed
+		}
+		if err != nil {
+			return err
+		}
+		m, err = s.Register(ctx, in)
+		return err
+	})
+	return m, in.Password, err
+}
+
+// manages reports whether a role can manage staff.
+func (r Role) manages() bool { return slices.Contains(permissions[r], StaffManage) }
+
 // mayGive refuses a role with a permission that its giver lacks.
 func mayGive(me auth.Principal, role Role) error {
 	if permissions[role] == nil {
@@ -75,8 +101,8 @@ func mayGive(me auth.Principal, role Role) error {
 
 // SetRole changes what a colleague may do, from their next request on.
 func (s *Service) SetRole(ctx context.Context, id uuid.UUID, role Role) error {
-	return s.change(ctx, id, "role-changed", "", func(me auth.Principal, r *memberRow) error {
-		if r.TenantID != tenant.Platform && role == OfPlatform {
+	return s.change(ctx, id, "role-changed", "", func(_ context.Context, me auth.Principal, r *memberRow) error {
+		if !slices.Contains(RolesIn(r.TenantID), role) {
 			return fault.On("role", fault.NotAllowed)
 		}
 		r.Role = role
@@ -92,7 +118,7 @@ func (s *Service) Suspend(ctx context.Context, id uuid.UUID, reason string) erro
 	} else if reason == "" {
 		return fault.On("reason", fault.Required)
 	}
-	return s.change(ctx, id, "suspended", reason, func(_ auth.Principal, r *memberRow) error {
+	return s.change(ctx, id, "suspended", reason, func(ctx context.Context, _ auth.Principal, r *memberRow) error {
 		r.State = Locked
 		return s.EndAll(ctx, id, auth.EndedSuspended)
 	})
@@ -100,7 +126,7 @@ func (s *Service) Suspend(ctx context.Context, id uuid.UUID, reason string) erro
 
 // Resume lets a colleague in again.
 func (s *Service) Resume(ctx context.Context, id uuid.UUID) error {
-	return s.change(ctx, id, "resumed", "", func(_ auth.Principal, r *memberRow) error {
+	return s.change(ctx, id, "resumed", "", func(_ context.Context, _ auth.Principal, r *memberRow) error {
 		r.State = Active
 		return nil
 	})
@@ -109,7 +135,7 @@ func (s *Service) Resume(ctx context.Context, id uuid.UUID) error {
 // Release takes the second factors of a colleague away who lost them; they make
 // new ones when they come in.
 func (s *Service) Release(ctx context.Context, id uuid.UUID) error {
-	return s.change(ctx, id, "factors-reset", "", func(me auth.Principal, _ *memberRow) error {
+	return s.change(ctx, id, "factors-reset", "", func(_ context.Context, me auth.Principal, _ *memberRow) error {
 		if me.ID == id {
 			return ErrOwnFactors // a stolen session must not get rid of them
 		}
@@ -119,7 +145,7 @@ func (s *Service) Release(ctx context.Context, id uuid.UUID) error {
 
 // change makes one change to a colleague in one transaction. Nobody changes who
 // may do what they may not, and a municipality keeps somebody who can manage it.
-func (s *Service) change(ctx context.Context, id uuid.UUID, done, reason string, how func(auth.Principal, *memberRow) error) error {
+func (s *Service) change(ctx context.Context, id uuid.UUID, done, reason string, how func(context.Context, auth.Principal, *memberRow) error) error {
 	me := auth.From(ctx)
 	return s.db.Tx(tenant.With(ctx, me.Tenant), func(ctx context.Context) error {
 		r, err := s.colleague(ctx, id)
@@ -130,7 +156,7 @@ func (s *Service) change(ctx context.Context, id uuid.UUID, done, reason string,
 			return err
 		}
 		before := memberChange{Department: r.Department, Role: r.Role, State: r.State}
-		if err := how(me, &r); err != nil {
+		if err := how(ctx, me, &r); err != nil {
 			return err
 		}
 		if err := s.store.setRoleAndState(ctx, r); err != nil {
@@ -145,7 +171,7 @@ func (s *Service) change(ctx context.Context, id uuid.UUID, done, reason string,
 		if err != nil {
 			return err
 		}
-		if left == 0 && before.Role == Chief {
+		if left == 0 && before.Role.manages() {
 			return ErrLastChief
 		}
 		return s.audit.Changed(ctx, audit.Change{

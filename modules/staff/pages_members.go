@@ -9,6 +9,7 @@ import (
 
 	"jangteo/app/auth"
 	"jangteo/app/fault"
+	"jangteo/app/tenant"
 	"jangteo/app/web"
 )
 
@@ -25,8 +26,17 @@ func NewMemberPages(service *Service, pages *web.Pages) *MemberPages {
 	return &MemberPages{service, pages}
 }
 
+// membersPath is where who asks manages members.
+func membersPath(c echo.Context) string {
+	if auth.From(c.Request().Context()).Kind == auth.Operator {
+		return "/operations/staff"
+	}
+	return "/office/staff"
+}
+
 type membersView struct {
 	web.Frame
+	Base     string // where members are managed
 	Form     *web.Form
 	Members  []Member
 	Roles    []roleView
@@ -43,8 +53,8 @@ type roleView struct {
 	Selected bool
 }
 
-func roleViews(selected Role) (list []roleView) {
-	for _, role := range Roles() {
+func roleViews(of tenant.ID, selected Role) (list []roleView) {
+	for _, role := range RolesIn(of) {
 		v := roleView{Role: role, Key: "staff.role." + string(role), Selected: role == selected}
 		for _, permission := range role.Permissions() {
 			v.May = append(v.May, "staff.permission."+permission)
@@ -74,7 +84,7 @@ func (p *MemberPages) List(c echo.Context) error {
 
 func (p *MemberPages) members(c echo.Context, form *web.Form) (view membersView, err error) {
 	ctx := c.Request().Context()
-	view = membersView{Form: form, Roles: roleViews(Role(form.Value("role")))}
+	view = membersView{Base: membersPath(c), Form: form, Roles: roleViews(auth.From(ctx).Tenant, Role(form.Value("role")))}
 	if view.Members, err = p.service.Members(ctx); err != nil {
 		return view, err
 	}
@@ -123,15 +133,17 @@ func (p *MemberPages) SetRule(c echo.Context) error {
 		return err
 	}
 	web.Flash(c, "success", "staff.members.rule.done")
-	return web.Redirect(c, "/office/staff")
+	return web.Redirect(c, membersPath(c))
 }
 
 type memberView struct {
 	web.Frame
 	Member
-	Form  *web.Form
-	Roles []roleView
-	Own   bool
+	Base    string
+	Audited bool // there is a page of changes
+	Form    *web.Form
+	Roles   []roleView
+	Own     bool
 }
 
 var memberPage = web.NewPage[memberView](web.Desk, "staff/member")
@@ -151,9 +163,9 @@ func (p *MemberPages) member(c echo.Context, form *web.Form) (view memberView, e
 		return view, err
 	}
 	ctx := c.Request().Context()
-	view = memberView{Form: form, Own: id == auth.From(ctx).ID}
+	view = memberView{Base: membersPath(c), Audited: auth.From(ctx).Kind == auth.Staff, Form: form, Own: id == auth.From(ctx).ID}
 	view.Member, err = p.service.Member(ctx, id)
-	view.Roles = roleViews(view.Member.Role)
+	view.Roles = roleViews(view.Member.TenantID, view.Member.Role)
 	return view, err
 }
 
@@ -201,5 +213,5 @@ func (p *MemberPages) change(c echo.Context, how func(context.Context, *web.Form
 		return memberPage.Refuse(c, p.pages, form, err, view)
 	}
 	web.Flash(c, "success", "staff.member.done")
-	return web.Redirect(c, "/office/staff/"+id.String())
+	return web.Redirect(c, membersPath(c)+"/"+id.String())
 }

@@ -70,7 +70,7 @@ func (in *RegisterInput) validate() error {
 	}
 	text("name", in.Name, nameMost)
 	text("department", in.Department, departmentMost)
-	if in.TenantID == tenant.Platform && in.Role != OfPlatform || in.TenantID != tenant.Platform && !slices.Contains(Roles(), in.Role) {
+	if !slices.Contains(RolesIn(in.TenantID), in.Role) {
 		wrong = wrong.And("role", fault.NotAllowed)
 	}
 	return wrong.OrNil()

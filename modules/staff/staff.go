@@ -28,45 +28,57 @@ const (
 	Settlement Role = "settlement" // 정산 담당: closes days and pays out
 	Auditor    Role = "auditor"    // 감사: reads everything, changes nothing
 	OfPlatform Role = "operator"   // the operator's own staff
+
+	ChiefOfPlatform Role = "operator-chief" // who says who they are
 )
 
 // Roles lists those that a municipality can give.
 func Roles() []Role { return []Role{Chief, Officer, Settlement, Auditor} }
 
+// RolesIn lists those that there are in a municipality or, for 0, at the operator.
+func RolesIn(id tenant.ID) []Role {
+	if id == tenant.Platform {
+		return []Role{ChiefOfPlatform, OfPlatform}
+	}
+	return Roles()
+}
+
 // The permissions. Each has its sentence under "staff.permission.<name>".
 const (
-	PaymentsRead    = "payments.read"
-	LedgerRead      = "ledger.read"
-	CitizensRead    = "citizens.read"
-	CitizensReveal  = "citizens.reveal"
-	MerchantsRead   = "merchants.read"
-	MerchantsManage = "merchants.manage"
-	SettlementRead  = "settlement.read"
-	SettlementClose = "settlement.close"
-	ProgrammesRead  = "programmes.read"
-	AuditRead       = "audit.read"
-	AccessReview    = "access.review"
-	DashboardRead   = "dashboard.read"
-	StaffManage     = "staff.manage"
-	VerifyRead      = "verify.read"
-	SessionsEnd     = "sessions.end"
-	SessionsReset   = "sessions.reset"   // operators only
-	IncidentsManage = "incidents.manage" // operators only
+	PaymentsRead     = "payments.read"
+	LedgerRead       = "ledger.read"
+	CitizensRead     = "citizens.read"
+	CitizensReveal   = "citizens.reveal"
+	MerchantsRead    = "merchants.read"
+	MerchantsManage  = "merchants.manage"
+	SettlementRead   = "settlement.read"
+	SettlementClose  = "settlement.close"
+	ProgrammesRead   = "programmes.read"
+	ProgrammesManage = "programmes.manage"
+	AuditRead        = "audit.read"
+	AccessReview     = "access.review"
+	DashboardRead    = "dashboard.read"
+	StaffManage      = "staff.manage"
+	VerifyRead       = "verify.read"
+	SessionsEnd      = "sessions.end"
+	SessionsReset    = "sessions.reset"   // operators only
+	IncidentsManage  = "incidents.manage" // operators only
 )
 
 var permissions = map[Role][]string{
 	Chief: {
-		DashboardRead, PaymentsRead, ProgrammesRead, MerchantsRead, MerchantsManage, CitizensRead, CitizensReveal, SessionsEnd,
+		DashboardRead, PaymentsRead, ProgrammesRead, ProgrammesManage, MerchantsRead, MerchantsManage, CitizensRead, CitizensReveal, SessionsEnd,
 		SettlementRead, SettlementClose, LedgerRead, AuditRead, AccessReview, VerifyRead, StaffManage,
 	},
 	Officer: {
-		DashboardRead, PaymentsRead, ProgrammesRead, MerchantsRead, MerchantsManage, CitizensRead, CitizensReveal, SessionsEnd, SettlementRead, LedgerRead,
+		DashboardRead, PaymentsRead, ProgrammesRead, ProgrammesManage, MerchantsRead, MerchantsManage, CitizensRead, CitizensReveal, SessionsEnd, SettlementRead, LedgerRead,
 	},
 	Settlement: {DashboardRead, PaymentsRead, ProgrammesRead, MerchantsRead, SettlementRead, SettlementClose, LedgerRead, VerifyRead},
 	Auditor: {
 		DashboardRead, PaymentsRead, ProgrammesRead, MerchantsRead, CitizensRead, SettlementRead, LedgerRead, AuditRead, VerifyRead,
 	},
-	OfPlatform: {SessionsEnd, SessionsReset, IncidentsManage, AuditRead},
+	OfPlatform:      {SessionsEnd, SessionsReset, IncidentsManage, AuditRead},
+	ChiefOfPlatform: {SessionsEnd, SessionsReset, IncidentsManage, AuditRead, StaffManage},
 }
 
 // Permissions are what a role may do.

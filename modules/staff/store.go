@@ -84,12 +84,17 @@ func (s store) lock(ctx context.Context, id uuid.UUID) (r memberRow, err error) 
 		return r, ErrUnknown
 	}
 	if err == nil {
-		err = s.db.In(ctx).Exec(`SELECT pg_advisory_xact_lock(hashtext('staff.members'), ?)`, r.TenantID).Error
+		err = s.alone(ctx, r.TenantID)
 	}
 	if err == nil {
 		err = s.db.In(ctx).Take(&r, "id = ?", id).Error
 	}
 	return r, err
+}
+
+// alone makes those who change who manages a municipality take turns.
+func (s store) alone(ctx context.Context, id tenant.ID) error {
+	return s.db.In(ctx).Exec(`SELECT pg_advisory_xact_lock(hashtext('staff.members'), ?)`, id).Error
 }
 
 func (s store) setRoleAndState(ctx context.Context, r memberRow) error {
@@ -98,6 +103,6 @@ func (s store) setRoleAndState(ctx context.Context, r memberRow) error {
 
 // chiefs counts who can manage a municipality's staff.
 func (s store) chiefs(ctx context.Context, id tenant.ID) (n int, err error) {
-	err = s.db.In(ctx).Raw(`SELECT count(*) FROM staff.members WHERE tenant_id = ? AND role = 'chief' AND state = 'active'`, id).Scan(&n).Error
+	err = s.db.In(ctx).Raw(`SELECT count(*) FROM staff.members WHERE tenant_id = ? AND role IN ? AND state = 'active'`, id, []Role{Chief, ChiefOfPlatform}).Scan(&n).Error
 	return n, err
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"jangteo/app/approvals"
 	"jangteo/app/audit"
 	"jangteo/app/calendar"
 	"jangteo/app/clock"
@@ -23,13 +24,14 @@ import (
 
 // Kits are what this module needs of the platform.
 type Kits struct {
-	DB     *db.DB
-	Lane   *db.DB // may look across tenants
-	Keys   *idem.Keys
-	Outbox *outbox.Outbox
-	Audit  *audit.Log
-	Now    clock.Now
-	Log    *slog.Logger
+	DB        *db.DB
+	Lane      *db.DB // may look across tenants
+	Keys      *idem.Keys
+	Outbox    *outbox.Outbox
+	Audit     *audit.Log
+	Approvals *approvals.Approvals
+	Now       clock.Now
+	Log       *slog.Logger
 }
 
 // Service is what other modules call.
@@ -47,6 +49,8 @@ type Service struct {
 	rules   rules
 	known   facts
 	facts   *gather.Desk[tenant.Key, walletFact]
+
+	amendments *approvals.Kind[Amendment]
 }
 
 // purpose is what banking knows purchases by.
@@ -60,6 +64,7 @@ func New(kits Kits, l *ledger.Service, t *tenants.Service, b *banking.Service) *
 	}
 	s.facts = gather.NewDesk(1, kits.Lane.Patience(), s.store.walletFacts)
 	b.OnSettled(purpose, s.settle)
+	s.register(kits.Approvals)
 	return s
 }
 

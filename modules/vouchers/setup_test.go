@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"jangteo/app/approvals"
 	"jangteo/app/calendar"
 	"jangteo/app/idem"
 	"jangteo/app/money"
@@ -98,7 +99,7 @@ func (w *world) join(bank banking.Bank) {
 	w.banking, err = banking.New(w.kit.DB, w.kit.Lane, bank, w.kit.Box, banking.Config{InstitutionCode: "M202600001"}, w.kit.Clock.Now, w.kit.Log)
 	w.must(err)
 	w.Service = vouchers.New(vouchers.Kits{
-		DB: w.kit.DB, Lane: w.kit.Lane, Keys: w.kit.Keys, Outbox: w.kit.Outbox, Audit: w.kit.Audit, Now: w.kit.Clock.Now, Log: w.kit.Log,
+		DB: w.kit.DB, Approvals: approvals.New(w.kit.DB, w.kit.Audit, w.kit.Clock.Now, w.kit.Log), Lane: w.kit.Lane, Keys: w.kit.Keys, Outbox: w.kit.Outbox, Audit: w.kit.Audit, Now: w.kit.Clock.Now, Log: w.kit.Log,
 	}, w.ledger, w.tenants, w.banking)
 }
 

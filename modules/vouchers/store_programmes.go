@@ -84,6 +84,15 @@ func (s store) insertPolicy(ctx context.Context, programme uuid.UUID, p Policy, 
 	return err
 }
 
+// policyCount locks a programme and counts its versions.
+func (s store) policyCount(ctx context.Context, programme uuid.UUID) (n int, err error) {
+	err = s.db.In(ctx).Exec(`SELECT 1 FROM vouchers.programmes WHERE tenant_id = ? AND id = ? FOR UPDATE`, tenant.From(ctx), programme).Error
+	if err == nil {
+		err = s.db.In(ctx).Raw(`SELECT count(*) FROM vouchers.policies WHERE tenant_id = ? AND programme_id = ?`, tenant.From(ctx), programme).Scan(&n).Error
+	}
+	return n, err
+}
+
 func (s store) closeSale(ctx context.Context, programme uuid.UUID, at time.Time) error {
 	tx := s.db.In(ctx).Exec(`UPDATE vouchers.programmes SET closes_at = ?
 		WHERE tenant_id = ? AND id = ? AND opens_at < ? AND (closes_at IS NULL OR closes_at > ?)`, at, tenant.From(ctx), programme, at, at)

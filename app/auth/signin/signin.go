@@ -338,6 +338,11 @@ func (s *SignIns) Sessions(ctx context.Context) ([]auth.WebSession, error) {
 	return s.sessions.List(ctx, s.realm.Kind, auth.From(ctx).ID)
 }
 
+// SessionsOf lists the sessions of somebody of the realm, the newest first.
+func (s *SignIns) SessionsOf(ctx context.Context, id uuid.UUID) ([]auth.WebSession, error) {
+	return s.sessions.List(ctx, s.realm.Kind, id)
+}
+
 // Revoke ends one of the person's own sessions.
 func (s *SignIns) Revoke(ctx context.Context, id uuid.UUID) error {
 	own, err := s.Sessions(ctx)
