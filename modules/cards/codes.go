@@ -35,7 +35,7 @@ var responseCodes = map[string]string{
 	// the shop
 	"terminal-unknown": "03", "merchant-unknown": "03", "merchant-not-accepting": "03", "tenant-unknown": "03",
 	// the card
-	"card-not-linked": "14", "card-paused": "62", "card-lost": "41", "card-unlinked": "14",
+	"card-not-linked": "14", "card-paused": "62", "card-not-main": "62", "card-lost": "41", "card-issuer-unknown": "58",
 	// the wallet and its owner
 	"insufficient-balance": "51", "wallet-unknown": "14", "wallet-expired": "54", "account-locked": "62", "account-not-open": "62", "account-unknown": "14",
 	"citizen-unknown": "14",
@@ -44,7 +44,7 @@ var responseCodes = map[string]string{
 	// the message
 	"invalid-input": "30", "malformed-request": "30", "idempotency-key-reused": "94", "not-permitted": "58",
 	"entry-exists": "94", "entry-unknown": "25", "payment-unknown": "25", "not-found": "25",
-	"payment-already-cancelled": "79", "entry-answered-in-full": "79", "cancellation-exceeds-payment": "13",
+	"card-message-reversed": "79", "card-message-superseded": "94", "payment-already-cancelled": "79", "entry-answered-in-full": "79", "cancellation-exceeds-payment": "13",
 	"business-day-closed": "91",
 	// our trouble
 	"temporarily-unavailable": "91", "lane-busy": "91", "too-many-requests": "91", "internal": "96",
@@ -62,8 +62,8 @@ func decided(q question, d Decision, err error) answer {
 	return a
 }
 
-// taken is the answer to a reversal or an advice.
-func taken(d Decision, err error) answer {
+// done is the answer to a reversal or an advice.
+func done(d Decision, err error) answer {
 	if err != nil {
 		return refused(err)
 	}

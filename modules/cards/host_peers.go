@@ -154,6 +154,8 @@ func (p *peer) listen() (why string) {
 			return "slow"
 		case errors.Is(err, errIdle):
 			return "idle"
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			return "half-frame"
 		case errors.Is(err, io.EOF):
 			return "closed"
 		default:
@@ -269,10 +271,10 @@ func (p *peer) ask(ctx context.Context, q question) (answer, error) {
 	switch q.subject {
 	case reversing:
 		d, err := p.host.desk.Reverse(ctx, Reversal{Message: q.Message, Original: q.original, Amount: q.reversed()})
-		return taken(d, err), err
+		return done(d, err), err
 	case advising:
 		d, err := p.host.desk.Advise(ctx, Advice{Message: q.Message, Original: q.original, Amount: q.amount, Voucher: q.voucher, Account: q.account})
-		return taken(d, err), err
+		return done(d, err), err
 	default:
 		d, err := p.host.desk.Authorise(ctx, Request{Message: q.Message, Amount: q.amount, Partial: q.partial})
 		return decided(q, d, err), err

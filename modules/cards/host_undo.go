@@ -25,6 +25,7 @@ type undoing struct {
 	ctx     context.Context
 	halt    context.CancelFunc
 	closing chan struct{}
+	once    sync.Once
 	workers sync.WaitGroup
 }
 
@@ -94,7 +95,7 @@ func (u *undoing) reverse(m Message) {
 
 // close takes back what waits until ctx ends, and then gives the rest up.
 func (u *undoing) close(ctx context.Context) {
-	close(u.closing)
+	u.once.Do(func() { close(u.closing) })
 	stop := context.AfterFunc(ctx, u.halt)
 	defer stop()
 	u.workers.Wait()

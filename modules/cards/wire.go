@@ -44,9 +44,9 @@ const (
 // charset is what the text of an element may be made of.
 type charset func(r byte) bool
 
-func digits(r byte) bool    { return r >= '0' && r <= '9' }
-func letters(r byte) bool   { return digits(r) || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' }
-func printable(r byte) bool { return r >= ' ' && r <= '~' }
+func numeric(r byte) bool      { return r >= '0' && r <= '9' }
+func alphanumeric(r byte) bool { return numeric(r) || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' }
+func visible(r byte) bool      { return r >= ' ' && r <= '~' }
 
 func (c charset) holds(text string) bool {
 	for i := range len(text) {
@@ -65,15 +65,15 @@ type element struct {
 }
 
 var elements = map[int]element{
-	deProcessing: {6, prefix.ASCII.Fixed, digits}, deAmount: {12, prefix.ASCII.Fixed, digits},
-	deTransmitted: {10, prefix.ASCII.Fixed, digits}, deTrace: {6, prefix.ASCII.Fixed, digits},
-	deSwipedTime: {6, prefix.ASCII.Fixed, digits}, deSwipedDay: {4, prefix.ASCII.Fixed, digits},
-	15: {4, prefix.ASCII.Fixed, digits}, 18: {4, prefix.ASCII.Fixed, digits}, 22: {3, prefix.ASCII.Fixed, digits}, 25: {2, prefix.ASCII.Fixed, digits},
-	32: {11, prefix.ASCII.LL, digits}, 43: {40, prefix.ASCII.Fixed, printable},
-	deIssuer: {11, prefix.ASCII.LL, letters}, deRetrieval: {12, prefix.ASCII.Fixed, letters}, deNumber: {6, prefix.ASCII.Fixed, letters},
-	deResponse: {2, prefix.ASCII.Fixed, letters}, deTerminal: {8, prefix.ASCII.Fixed, printable}, deMerchant: {15, prefix.ASCII.Fixed, printable},
-	dePrivate: {255, prefix.ASCII.LLL, printable}, deCurrency: {3, prefix.ASCII.Fixed, digits}, deNetwork: {3, prefix.ASCII.Fixed, digits},
-	deOriginal: {42, prefix.ASCII.Fixed, digits}, deReplacement: {42, prefix.ASCII.Fixed, digits},
+	deProcessing: {6, prefix.ASCII.Fixed, numeric}, deAmount: {12, prefix.ASCII.Fixed, numeric},
+	deTransmitted: {10, prefix.ASCII.Fixed, numeric}, deTrace: {6, prefix.ASCII.Fixed, numeric},
+	deSwipedTime: {6, prefix.ASCII.Fixed, numeric}, deSwipedDay: {4, prefix.ASCII.Fixed, numeric},
+	15: {4, prefix.ASCII.Fixed, numeric}, 18: {4, prefix.ASCII.Fixed, numeric}, 22: {3, prefix.ASCII.Fixed, numeric}, 25: {2, prefix.ASCII.Fixed, numeric},
+	32: {11, prefix.ASCII.LL, numeric}, 43: {40, prefix.ASCII.Fixed, visible},
+	deIssuer: {11, prefix.ASCII.LL, alphanumeric}, deRetrieval: {12, prefix.ASCII.Fixed, alphanumeric}, deNumber: {6, prefix.ASCII.Fixed, alphanumeric},
+	deResponse: {2, prefix.ASCII.Fixed, alphanumeric}, deTerminal: {8, prefix.ASCII.Fixed, visible}, deMerchant: {15, prefix.ASCII.Fixed, visible},
+	dePrivate: {255, prefix.ASCII.LLL, visible}, deCurrency: {3, prefix.ASCII.Fixed, numeric}, deNetwork: {3, prefix.ASCII.Fixed, numeric},
+	deOriginal: {42, prefix.ASCII.Fixed, numeric}, deReplacement: {42, prefix.ASCII.Fixed, numeric},
 }
 
 var wireSpec = func() *iso8583.MessageSpec {
@@ -132,7 +132,7 @@ var needs = func() map[subject]struct{ must, may []int } {
 		authorising: asks,
 		financial:   asks,
 		advising:    {asks.must, append(slices.Clone(extra), deNumber, deOriginal)},
-		reversing:   {append(slices.Clone(purchase), deOriginal), append(slices.Clone(extra), deNumber, dePrivate, deReplacement)},
+		reversing:   {append(slices.Clone(asks.must), deOriginal), append(slices.Clone(extra), deNumber, deReplacement)},
 		network:     {[]int{deTransmitted, deTrace, deIssuer, deNetwork}, nil},
 	}
 }()
@@ -172,16 +172,18 @@ func (q question) asks() bool { return q.subject == authorising || q.subject == 
 func readQuestion(frame []byte, now time.Time) (question, error) {
 	q := question{text: map[int]string{}}
 	const mtiLength = 4
-	if len(frame) < messageLeast || !charset(digits).holds(string(frame[:mtiLength])) {
+	if len(frame) < messageLeast || !charset(numeric).holds(string(frame[:mtiLength])) {
 		return q, errGarbage
 	}
 	mti := string(frame[:mtiLength])
 	kind, known := questions[mti]
-	if q.subject, q.answers = kind.subject, kind.answer; !known {
+	q.subject, q.answers = kind.subject, kind.answer
+	err := q.unpack(frame)
+	switch {
+	case !known:
 		q.answers = "0" + mti[1:2] + "10"
 		return q, wrong(deMTI)
-	}
-	if err := q.unpack(frame); err != nil {
+	case err != nil:
 		return q, err
 	}
 	for _, check := range []func() error{q.complete, q.readPrivate, func() error { return q.readMessage(now) }, q.readMoney, q.readOriginal} {
@@ -252,7 +254,7 @@ func (q *question) readPrivate() error {
 	rest := q.text[dePrivate]
 	q.private = map[string]string{}
 	for last := ""; rest != ""; {
-		if len(rest) < head || !charset(digits).holds(rest[:head]) {
+		if len(rest) < head || !charset(numeric).holds(rest[:head]) {
 			return wrong(dePrivate)
 		}
 		tag, length := rest[:2], int(rest[2]-'0')*10+int(rest[3]-'0')
@@ -284,12 +286,10 @@ func (q *question) readMessage(now time.Time) error {
 	q.Retrieval, q.Token = q.text[deRetrieval], q.private[tagToken]
 	q.Key = messageKey(q.subject, sent, q.text[deTrace], q.Terminal)
 	switch {
-	case q.Terminal == "":
+	case !printable(q.Terminal) || q.Terminal == "":
 		return wrong(deTerminal)
-	case q.MerchantNumber == "":
+	case !printable(q.MerchantNumber) || q.MerchantNumber == "":
 		return wrong(deMerchant)
-	case q.Token == "" && q.subject == reversing:
-		return nil
 	case !soundToken(q.Token):
 		return &formatError{"48." + tagToken}
 	}
@@ -297,22 +297,22 @@ func (q *question) readMessage(now time.Time) error {
 }
 
 const (
-	tokenLeast = 8
-	tokenMost  = 64
+	shortest = 8
+	longest  = 64
 )
 
 // soundToken refuses what is no token, or looks like the number of a card.
 func soundToken(token string) bool {
-	if len(token) < tokenLeast || len(token) > tokenMost {
+	if len(token) < shortest || len(token) > longest {
 		return false
 	}
-	of := charset(func(r byte) bool { return letters(r) || r == '-' || r == '_' })
+	of := charset(func(r byte) bool { return alphanumeric(r) || r == '-' || r == '_' })
 	return of.holds(token) && !cardNumber(token)
 }
 
 // cardNumber tells 13 to 19 digits that pass the check of ISO/IEC 7812 (Luhn).
 func cardNumber(text string) bool {
-	if len(text) < 13 || len(text) > 19 || !charset(digits).holds(text) {
+	if len(text) < 13 || len(text) > 19 || !charset(numeric).holds(text) {
 		return false
 	}
 	sum := 0
@@ -332,9 +332,15 @@ func (q *question) readMoney() error {
 	if q.subject == network {
 		return nil
 	}
+	const purchase, won410 = "000000", "410"
 	q.amount = won(q.text[deAmount])
-	if q.amount <= 0 {
+	switch {
+	case q.amount <= 0:
 		return wrong(deAmount)
+	case q.text[deProcessing] != purchase:
+		return wrong(deProcessing)
+	case q.text[deCurrency] != won410:
+		return wrong(deCurrency)
 	}
 	switch q.private[tagPartial] {
 	case "", "0":
@@ -348,7 +354,7 @@ func (q *question) readMoney() error {
 	}
 	for tag, into := range map[string]*money.Amount{tagFromBank: &q.account, tagVoucher: &q.voucher} {
 		text := q.private[tag]
-		if text == "" || len(text) > elements[deAmount].length || !charset(digits).holds(text) {
+		if text == "" || len(text) > elements[deAmount].length || !charset(numeric).holds(text) {
 			return &formatError{"48." + tag}
 		}
 		*into = won(text)
@@ -359,7 +365,7 @@ func (q *question) readMoney() error {
 	return nil
 }
 
-// won reads at most twelve digits, or none.
+// won reads at most twelve numeric, or none.
 func won(text string) money.Amount {
 	n, _ := strconv.ParseInt(text, 10, 64)
 	return money.Amount(n)
@@ -401,12 +407,16 @@ func messageKey(s subject, sent time.Time, trace, terminal string) string {
 	return string(s) + "-" + sent.Format("20060102150405") + "-" + trace + "-" + terminal
 }
 
-// nearest reads MMDDhhmmss in the year that brings it closest to now.
+// nearest reads MMDDhhmmss in the year that brings it closest to now, which is
+// half a year away at most.
 func nearest(text string, now time.Time, in *time.Location) (at time.Time, ok bool) {
-	const layout = "20060102150405"
+	const (
+		layout   = "20060102150405"
+		halfYear = 184 * 24 * time.Hour
+	)
 	for year := now.In(in).Year() - 1; year <= now.In(in).Year()+1; year++ {
 		t, err := time.ParseInLocation(layout, fmt.Sprintf("%04d%s", year, text), in)
-		if err == nil && (!ok || t.Sub(now).Abs() < at.Sub(now).Abs()) {
+		if err == nil && t.Sub(now).Abs() <= halfYear && (!ok || t.Sub(now).Abs() < at.Sub(now).Abs()) {
 			at, ok = t, true
 		}
 	}

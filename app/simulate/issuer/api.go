@@ -10,16 +10,17 @@ import (
 )
 
 // Handler is what stands beside the card network: the terminal of a shop
-// (POST /swipes), the back office (/reversals, /clearing), and the controls that
-// make issuers misbehave.
+// (POST /swipes), the back offices of docs/card-swaps.md below the issuers'
+// codes, and the controls that make issuers misbehave.
 func (s *Issuers) Handler() http.Handler {
 	m := http.NewServeMux()
 	m.HandleFunc("POST /swipes", s.swipe)
 	m.HandleFunc("GET /purchases", s.list)
 	m.HandleFunc("POST /purchases/{issuer}/{retrieval}/cancel", s.cancel)
-	m.HandleFunc("POST /reversals", s.reverse)
-	m.HandleFunc("GET /reversals/{key}", s.reversal)
-	m.HandleFunc("GET /clearing/{issuer}/{file}", s.clearing)
+	m.HandleFunc("POST /{issuer}/cards/search", s.search)
+	m.HandleFunc("POST /{issuer}/reversals", s.reverse)
+	m.HandleFunc("GET /{issuer}/reversals/{key}", s.reversal)
+	m.HandleFunc("GET /{issuer}/clearing/{day}", s.clearing)
 	m.HandleFunc("POST /control", s.control)
 	m.HandleFunc("GET /control", s.condition)
 	return m
@@ -128,30 +129,40 @@ func (s *Issuers) cancel(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, p)
 }
 
-// clearing answers <day>-<number>.csv or .txt, spoiled as ?mistake= says.
+// clearing answers the file of a day, CSV unless ?form=fixed, spoiled as
+// ?mistake= says; a mistake that was ordered by POST /control comes once.
 func (s *Issuers) clearing(w http.ResponseWriter, r *http.Request) {
 	i, ok := s.known(w, r.PathValue("issuer"))
 	if !ok {
 		return
 	}
-	const dayLength, form = 8, "20060102"
-	file := r.PathValue("file")
-	day, rest := file[:min(dayLength, len(file))], file[min(dayLength, len(file)):]
-	_, err := time.Parse(form, day)
-	if err != nil || rest != "-1.csv" && rest != "-1.txt" {
-		reply(w, http.StatusNotFound, refusal{"files are called yyyymmdd-1.csv or yyyymmdd-1.txt"})
+	const form = "20060102"
+	day := r.PathValue("day")
+	if at, err := time.ParseInLocation(form, day, seoul); err != nil || at.After(s.o.Now()) {
+		reply(w, http.StatusNotFound, refusal{"there is no file of that day"})
 		return
 	}
-	var mistakes []Mistake
-	for _, name := range r.URL.Query()["mistake"] {
+	mistakes, ok := mistakesOf(w, r.URL.Query()["mistake"])
+	if !ok {
+		return
+	}
+	fixedWidth := r.URL.Query().Get("form") == "fixed"
+	w.Header().Set("Content-Type", "text/csv; charset=us-ascii")
+	if fixedWidth {
+		w.Header().Set("Content-Type", "text/plain; charset=us-ascii")
+	}
+	_, _ = w.Write([]byte(i.Clearing(day, 1, fixedWidth, append(mistakes, i.spoiling()...)...)))
+}
+
+func mistakesOf(w http.ResponseWriter, names []string) (mistakes []Mistake, ok bool) {
+	for _, name := range names {
 		if !slices.Contains(Mistakes, Mistake(name)) {
 			reply(w, http.StatusUnprocessableEntity, refusal{"no such mistake: " + name})
-			return
+			return nil, false
 		}
 		mistakes = append(mistakes, Mistake(name))
 	}
-	w.Header().Set("Content-Type", "text/plain; charset=us-ascii")
-	_, _ = w.Write([]byte(i.Clearing(day, 1, rest == "-1.txt", mistakes...)))
+	return mistakes, true
 }
 
 // orders are what an issuer can be told.
@@ -161,6 +172,7 @@ type orders struct {
 	Asleep  *bool    `json:"asleep,omitempty"`   // it asks nobody and takes bank accounts
 	Cut     bool     `json:"cut,omitempty"`      // its lines, which it makes anew
 	Office  *Office  `json:"office,omitempty"`   // what its back office does with the next reversal
+	Spoil   []string `json:"spoil,omitempty"`    // mistakes of the next clearing file
 }
 
 func (s *Issuers) control(w http.ResponseWriter, r *http.Request) {
@@ -176,6 +188,10 @@ func (s *Issuers) control(w http.ResponseWriter, r *http.Request) {
 	if in.StandIn != nil && !slices.Contains([]StandIn{Decline, TakeVoucher, TakeAccount}, *in.StandIn) ||
 		in.Office != nil && !slices.Contains(Offices, *in.Office) {
 		reply(w, http.StatusUnprocessableEntity, refusal{"stand_in is decline, voucher or account; office is done, refused, pending, unknown or silent"})
+		return
+	}
+	mistakes, ok := mistakesOf(w, in.Spoil)
+	if !ok {
 		return
 	}
 	for _, code := range s.codes {
@@ -195,6 +211,7 @@ func (s *Issuers) control(w http.ResponseWriter, r *http.Request) {
 		if in.Cut {
 			i.Cut()
 		}
+		i.Spoil(mistakes...)
 	}
 	s.condition(w, r)
 }

@@ -120,3 +120,18 @@ func (r row) line(number int, fixedWidth bool) string {
 	return fmt.Sprintf("D%08d%s%-12s%-6s%-6s%s%s%-15s%-8s%-36s%012d%012d%012d   ", number, r.kind, r.p.Retrieval, r.p.Number, r.p.Trace, sent, swiped,
 		r.p.Merchant, r.p.Terminal, r.p.Token, r.amount, r.voucher, r.account)
 }
+
+// Spoil gives the next clearing file mistakes.
+func (i *Issuer) Spoil(mistakes ...Mistake) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.mistakes = append(i.mistakes, mistakes...)
+}
+
+func (i *Issuer) spoiling() []Mistake {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	ordered := i.mistakes
+	i.mistakes = nil
+	return ordered
+}

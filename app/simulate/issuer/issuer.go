@@ -60,17 +60,18 @@ type Issuers struct {
 type Issuer struct {
 	Code string
 
-	all     *Issuers
-	trace   atomic.Uint32
-	mu      sync.Mutex
-	addr    string
-	lines   []*line
-	next    int
-	standIn StandIn
-	office  Office // of the next reversal
-	asleep  bool   // it asks nobody and takes bank accounts
-	pending map[matches]*repeated
-	wake    chan struct{}
+	all      *Issuers
+	trace    atomic.Uint32
+	mu       sync.Mutex
+	addr     string
+	lines    []*line
+	next     int
+	standIn  StandIn
+	office   Office    // of the next reversal
+	mistakes []Mistake // of the next clearing file
+	asleep   bool      // it asks nobody and takes bank accounts
+	pending  map[matches]*repeated
+	wake     chan struct{}
 }
 
 // New starts the issuers; they connect once they know the host's address.
@@ -415,8 +416,7 @@ func (i *Issuer) TakeBack(ctx context.Context, retrieval string, stays int64) (P
 		return p, errors.New("there is nothing to take back")
 	}
 	if has > 0 {
-		reversal := i.text("0400", Swipe{Amount: has}, i.stamp()).Answering(i.original(p, has))
-		reversal.Private = nil
+		reversal := i.text("0400", Swipe{Token: p.Token, Amount: has}, i.stamp()).Answering(i.original(p, has))
 		if stays > 0 {
 			reversal.Replacement = amount(stays) + strings.Repeat("0", 30)
 		}

@@ -64,7 +64,7 @@ func (l *line) listen() {
 // ask sends a message and waits for its answer until ctx ends. Without an answer
 // nobody knows what became of it.
 func (l *line) ask(ctx context.Context, question Text) (Text, error) {
-	frame, err := question.frame()
+	frame, err := question.Frame()
 	if err != nil {
 		return Text{}, err
 	}

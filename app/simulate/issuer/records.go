@@ -245,9 +245,9 @@ func (r *records) reversal(key string) (Reversal, bool) {
 	return v, ok
 }
 
-func (r *records) keepReversal(ctx context.Context, v Reversal) error {
+func (r *records) keepReversal(ctx context.Context, key string, v Reversal) error {
 	r.mu.Lock()
-	r.reversals[v.Key] = v
+	r.reversals[key] = v
 	r.mu.Unlock()
-	return r.write(context.WithoutCancel(ctx), kindReversal, v.Key, v)
+	return r.write(context.WithoutCancel(ctx), kindReversal, key, v)
 }

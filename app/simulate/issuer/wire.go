@@ -105,8 +105,8 @@ type matches struct{ transmitted, trace, terminal string }
 
 func (t Text) matches() matches { return matches{t.Transmitted, t.Trace, t.Terminal} }
 
-// frame is a message with its length before it.
-func (t Text) frame() ([]byte, error) {
+// Frame is a message with its length before it.
+func (t Text) Frame() ([]byte, error) {
 	m := iso8583.NewMessage(spec)
 	if err := m.Marshal(&t); err != nil {
 		return nil, err
