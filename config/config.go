@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"slices"
@@ -81,6 +82,22 @@ type Config struct {
 	Messages struct {
 		URL string `mapstructure:"url"`
 	} `mapstructure:"messages"`
+	Cards struct {
+		Addr             string        `mapstructure:"addr"`
+		Issuers          string        `mapstructure:"issuers"`
+		Networks         string        `mapstructure:"networks"`
+		TLSCertificate   string        `mapstructure:"tls_certificate"`
+		TLSKey           string        `mapstructure:"tls_key"`
+		TLSAuthority     string        `mapstructure:"tls_authority"`
+		AnswerWithin     time.Duration `mapstructure:"answer_within"`
+		MessageBytes     int           `mapstructure:"message_bytes"`
+		Connections      int           `mapstructure:"connections"`
+		InFlight         int           `mapstructure:"in_flight"`
+		FrameWithin      time.Duration `mapstructure:"frame_within"`
+		IdleWithin       time.Duration `mapstructure:"idle_within"`
+		BackOffice       string        `mapstructure:"back_office"`
+		BackOfficeSecret string        `mapstructure:"back_office_secret"`
+	} `mapstructure:"cards"`
 	Log struct {
 		Level  string `mapstructure:"level"`
 		Format string `mapstructure:"format"`
@@ -92,7 +109,7 @@ type Config struct {
 }
 
 // secrets may be read from a file named by an environment variable that ends in _FILE.
-var secrets = []string{"secrets.master_key", "bank.client_secret", "database.url", "database.owner_url"}
+var secrets = []string{"secrets.master_key", "bank.client_secret", "cards.back_office_secret", "database.url", "database.owner_url"}
 
 // Load reads defaults, file (if not empty), environment and those flags that
 // were set; a flag's name is its key with dashes, server-addr for server.addr.
@@ -198,7 +215,7 @@ func (c Config) check() (mistakes []error) {
 		}
 	}
 	for name, address := range map[string]string{"server.public_url": c.Server.PublicURL, "bank.url": c.Bank.URL, "identity.url": c.Identity.URL,
-		"messages.url": c.Messages.URL, "telemetry.traces_url": c.Telemetry.TracesURL, "tokens.issuer": c.Tokens.Issuer} {
+		"messages.url": c.Messages.URL, "cards.back_office": c.Cards.BackOffice, "telemetry.traces_url": c.Telemetry.TracesURL, "tokens.issuer": c.Tokens.Issuer} {
 		if address == "" {
 			continue
 		}
@@ -217,11 +234,13 @@ func (c Config) check() (mistakes []error) {
 	for name, bound := range map[string][3]int{"database.connections": {c.Database.Connections, 2, 64}, "database.lane_connections": {c.Database.LaneConnections, 1, 32},
 		"ledger.lane_writers": {c.Ledger.LaneWriters, 1, 16}, "ledger.lane_batch_max": {c.Ledger.LaneBatchMax, 1, 1000}, "telemetry.traces_per_mille": {c.Telemetry.TracesPerMille, 0, 1000},
 		"limits.knocks_per_address": {c.Limits.KnocksPerAddress, 1, 100_000_000}, "limits.renewals_per_session": {c.Limits.RenewalsPerSession, 1, 1_000_000},
-		"limits.challenges_per_device": {c.Limits.ChallengesPerDevice, 1, 1_000_000}} {
+		"limits.challenges_per_device": {c.Limits.ChallengesPerDevice, 1, 1_000_000},
+		"cards.message_bytes": {c.Cards.MessageBytes, 256, 65_535}, "cards.connections": {c.Cards.Connections, 1, 64}, "cards.in_flight": {c.Cards.InFlight, 1, 4096}} {
 		if bound[0] < bound[1] || bound[0] > bound[2] {
 			wrong("%s must be between %d and %d, not %d", name, bound[1], bound[2], bound[0])
 		}
 	}
+	c.checkCards(wrong)
 	if c.Ledger.BatchScope != "mixed" && c.Ledger.BatchScope != "tenant" {
 		wrong("ledger.batch_scope must be mixed or tenant, not %q", c.Ledger.BatchScope)
 	}
@@ -234,6 +253,74 @@ func (c Config) check() (mistakes []error) {
 	}
 	slices.SortFunc(mistakes, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return mistakes
+}
+
+// checkCards finds what is wrong with the card host's settings.
+func (c Config) checkCards(wrong func(format string, args ...any)) {
+	for name, d := range map[string]time.Duration{"cards.frame_within": c.Cards.FrameWithin, "cards.idle_within": c.Cards.IdleWithin} {
+		if d < time.Second || d > time.Hour {
+			wrong("%s must be between 1s and 1h, not %s", name, d)
+		}
+	}
+	if d := c.Cards.AnswerWithin; d < 100*time.Millisecond || d > 10*time.Second {
+		wrong("cards.answer_within must be between 100ms and 10s, not %s", d)
+	}
+	for pair := range strings.SplitSeq(c.Cards.Issuers, ",") {
+		if code, name, ok := strings.Cut(strings.TrimSpace(pair), "="); pair != "" && (!ok || len(code) != 2 || name == "") {
+			wrong("cards.issuers must be code=name,code=name, not %q", c.Cards.Issuers)
+			break
+		}
+	}
+	if _, err := c.CardNetworks(); err != nil {
+		wrong("cards.networks must be networks such as 203.0.113.0/24, not %q", c.Cards.Networks)
+	}
+	files := 0
+	for _, file := range []string{c.Cards.TLSCertificate, c.Cards.TLSKey, c.Cards.TLSAuthority} {
+		if file != "" {
+			files++
+		}
+	}
+	if files != 0 && files != 3 {
+		wrong("cards.tls_certificate, cards.tls_key and cards.tls_authority must be set together")
+	}
+	if c.Cards.Addr == "" {
+		return
+	}
+	host, port, err := net.SplitHostPort(c.Cards.Addr)
+	if err != nil || port == "" {
+		wrong("cards.addr must be host:port, not %q", c.Cards.Addr)
+		return
+	}
+	if ip, err := netip.ParseAddr(host); files == 0 && host != "localhost" && (err != nil || !ip.IsLoopback()) {
+		wrong("cards.addr must be a loopback address without cards.tls_certificate, not %q", c.Cards.Addr)
+	}
+}
+
+// CardIssuers are the issuers that may sign on to the card host: code and the
+// name in the certificate.
+func (c Config) CardIssuers() map[string]string {
+	names := map[string]string{}
+	for pair := range strings.SplitSeq(c.Cards.Issuers, ",") {
+		if code, name, ok := strings.Cut(strings.TrimSpace(pair), "="); ok {
+			names[code] = name
+		}
+	}
+	return names
+}
+
+// CardNetworks are those that issuers may connect from.
+func (c Config) CardNetworks() (networks []netip.Prefix, err error) {
+	for text := range strings.SplitSeq(c.Cards.Networks, ",") {
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, err
+		}
+		networks = append(networks, network)
+	}
+	return networks, nil
 }
 
 // ErrWeak lists why a configuration is not fit for production.
@@ -265,6 +352,14 @@ func (c Config) Production() error {
 			wrong("%s is not set", name)
 		case err != nil || u.Scheme != "https":
 			wrong("%s is not an https address", name)
+		}
+	}
+	if c.Cards.Addr != "" {
+		if len(c.CardIssuers()) == 0 {
+			wrong("cards.addr is set and cards.issuers is not")
+		}
+		if u, err := url.Parse(c.Cards.BackOffice); err != nil || u.Scheme != "https" {
+			wrong("cards.back_office is not an https address")
 		}
 	}
 	if c.Bank.Institution == "" || c.Bank.ClientID == "" || len(c.Bank.ClientSecret) < 16 {

@@ -42,7 +42,7 @@ func demoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "demo", Short: "Run everything here with people, shops and a month of history", Args: noArguments,
 		Long: `Runs Jangteo with a PostgreSQL of its own in a data folder, simulators of bank,
-identity provider and message gateway, and every face on one port. The data is kept:
+identity provider, message gateway and card issuers, and every face on one port. The data is kept:
 a second start takes seconds. With JANGTEO_DATABASE_URL set, that server is used instead.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.citizens < 10 || o.citizens > 1_000_000 || o.months < 1 || o.months > 24 {
@@ -110,6 +110,7 @@ func runDemo(ctx context.Context, out io.Writer, cfg config.Config, o demoOption
 	cfg.Server.Addr, cfg.Server.PublicURL, cfg.Server.InternalAddr = o.addr, "http://"+o.addr, "127.0.0.1:0"
 	cfg.Bank.URL, cfg.Identity.URL, cfg.Messages.URL = sims.BankURL, sims.IdentityURL, sims.MessagesURL
 	cfg.Bank.Institution, cfg.Bank.ClientID, cfg.Bank.ClientSecret = demoInstitution, "jangteo-demo", "jangteo-demo-secret"
+	cfg.Cards.Addr, cfg.Cards.BackOffice = "127.0.0.1:0", sims.IssuersURL
 	cfg.Log.Format, cfg.Log.Level = "text", "warn"
 	s, err := newServer(ctx, cfg, os.Stderr, true)
 	if err != nil {
@@ -127,6 +128,7 @@ func runDemo(ctx context.Context, out io.Writer, cfg config.Config, o demoOption
 		}
 	}
 	demo.Mount(s.app, sims)
+	s.issuers = sims.Issuers.Connect
 	return s.run(ctx, func(addr string) {
 		demo.Welcome(out, "http://"+addr, clock.System().Sub(began).Round(10*time.Millisecond))
 	})

@@ -67,6 +67,7 @@ type server struct {
 	lines   *telemetry.Writer
 	metrics *telemetry.Metrics
 	traces  *telemetry.Traces
+	issuers func(addr string) // told where the card host answers; nil: nobody asks
 }
 
 func newServer(ctx context.Context, cfg config.Config, logs io.Writer, demo bool) (s *server, err error) {
@@ -114,8 +115,12 @@ func (s *server) run(ctx context.Context, ready func(addr string)) error {
 		_ = public.Close()
 		return err
 	}
-	if err := s.app.Warm(ctx); err != nil {
-		return errors.Join(err, public.Close(), internal.Close())
+	cards, err := s.cardHost(ctx)
+	if err == nil {
+		err = s.app.Warm(ctx)
+	}
+	if err != nil {
+		return errors.Join(err, public.Close(), internal.Close(), cards.Close())
 	}
 	health := app.NewHealth(s.app, s.metrics)
 	streams, endStreams := context.WithCancel(context.WithoutCancel(ctx)) // open pages are told to come back
@@ -129,11 +134,12 @@ func (s *server) run(ctx context.Context, ready func(addr string)) error {
 
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
-	failed := make(chan error, 3)
+	failed := make(chan error, 4)
 	var work sync.WaitGroup
 	work.Go(func() { failed <- s.app.Run(background) })
 	work.Go(func() { failed <- served(front.Serve(public)) })
 	work.Go(func() { failed <- served(inner.Serve(internal)) })
+	work.Go(func() { failed <- cards.Serve() })
 	s.log.Info("answering", "addr", public.Addr().String(), "internal_addr", internal.Addr().String(), "version", app.Version)
 	if ready != nil {
 		ready(public.Addr().String())
@@ -148,7 +154,7 @@ func (s *server) run(ctx context.Context, ready func(addr string)) error {
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Server.ShutdownTimeout)
 	defer cancel()
 	s.app.Streams.Close() // they end; everything else is finished
-	err = errors.Join(err, front.Shutdown(stop))
+	err = errors.Join(err, front.Shutdown(stop), cards.Shutdown(stop))
 	endStreams()
 	stopBackground()
 	err = errors.Join(err, inner.Shutdown(stop))

@@ -13,9 +13,9 @@ import (
 func simulateCommand() *cobra.Command {
 	var addr string
 	cmd := &cobra.Command{
-		Use: "simulate", Short: "Play the outside world: bank, identity provider and message gateway", Args: noArguments,
-		Long: `Runs simulators of open banking, of the identity provider and of the message gateway,
-each a server of its own, until it is stopped. They keep their data in a database of
+		Use: "simulate", Short: "Play the outside world: bank, identity provider, message gateway, card issuers", Args: noArguments,
+		Long: `Runs simulators of open banking, of the identity provider, of the message gateway and of
+the card issuers' back offices, each a server of its own, until it is stopped. They keep their data in a database of
 their own and can be told to misbehave: late, twice, unknown, silent.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := load(cmd)
@@ -29,11 +29,12 @@ their own and can be told to misbehave: late, twice, unknown, silent.`,
 			if err != nil {
 				return err
 			}
-			_, _ = fmt.Fprintf(cmd.OutOrStdout(), "bank %s\nidentity %s\nmessages %s\n", sims.BankURL, sims.IdentityURL, sims.MessagesURL)
+			_, _ = fmt.Fprintf(cmd.OutOrStdout(), "bank %s\nidentity %s\nmessages %s\nissuers %s\n", sims.BankURL, sims.IdentityURL, sims.MessagesURL, sims.IssuersURL)
 			<-cmd.Context().Done()
 			return sims.Stop(cmd.Context())
 		},
 	}
+	cmd.AddCommand(simulateIssuerCommand())
 	cmd.Flags().String("database-url", "", "a database for the simulators alone")
 	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:0", "host:port for each; port 0 picks free ones")
 	return cmd

@@ -1,6 +1,7 @@
-// Package simulate plays the outside world: the bank, the identity provider
-// and the gateway that sends messages. Each is an HTTP server of its own on
-// its own port, with its own schema, that shares no code with what calls it.
+// Package simulate plays the outside world: the bank, the identity provider,
+// the gateway that sends messages and the card issuers. Each is an HTTP server of
+// its own on its own port, with its own schema, that shares no code with what
+// calls it; the issuers call the card host besides.
 package simulate
 
 import (
@@ -13,6 +14,7 @@ import (
 
 	"jangteo/app/simulate/bank"
 	"jangteo/app/simulate/identity"
+	"jangteo/app/simulate/issuer"
 	"jangteo/app/simulate/messages"
 )
 
@@ -22,8 +24,13 @@ type Options struct {
 	Addr string // host:port for each; port 0, or empty for 127.0.0.1:0, picks free ones
 	Now  func() time.Time
 
+	Issuers []string // codes of card issuers; empty: those of DemoIssuers
+
 	OpenWith int64 // what an account that nobody knew holds when it is linked, in won; see bank.Options
 }
+
+// DemoIssuers are BC, Shinhan, KB and Nonghyup.
+var DemoIssuers = []string{"31", "41", "11", "91"}
 
 // Servers are the simulators, running. The parts are there for demo data; the
 // product itself must use the addresses.
@@ -31,15 +38,17 @@ type Servers struct {
 	BankURL     string
 	IdentityURL string
 	MessagesURL string
+	IssuersURL  string // their back offices, each behind its code
 
 	Bank     *bank.Bank
 	Identity *identity.Provider
 	Messages *messages.Gateway
+	Issuers  *issuer.Issuers // they connect when they are told where the card host is
 
 	stops []func(context.Context) error // in the order of starting
 }
 
-// Start runs all three.
+// Start runs all of them.
 func Start(ctx context.Context, opts Options) (*Servers, error) {
 	if opts.Addr == "" {
 		opts.Addr = "127.0.0.1:0"
@@ -70,7 +79,18 @@ func (s *Servers) start(ctx context.Context, opts Options) (err error) {
 		return err
 	}
 	s.closing(s.Bank.Close)
-	s.BankURL, err = s.serve(opts.Addr, s.Bank.Handler())
+	if s.BankURL, err = s.serve(opts.Addr, s.Bank.Handler()); err != nil {
+		return err
+	}
+	codes := opts.Issuers
+	if len(codes) == 0 {
+		codes = DemoIssuers
+	}
+	if s.Issuers, err = issuer.New(ctx, issuer.Options{DSN: opts.DSN, Codes: codes, Now: opts.Now}); err != nil {
+		return err
+	}
+	s.closing(s.Issuers.Close)
+	s.IssuersURL, err = s.serve(opts.Addr, s.Issuers.Handler())
 	return err
 }
 
