@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"net"
 
-	"jangteo/app/telemetry"
 	"jangteo/modules/cards"
 )
 
@@ -41,33 +40,11 @@ func (s *server) cardHost(ctx context.Context) (*cardHost, error) {
 		TLS: secure, Issuers: s.cfg.CardIssuers(), Networks: networks, Connections: set.Connections, InFlight: set.InFlight, MessageBytes: set.MessageBytes,
 		AnswerWithin: set.AnswerWithin, FrameWithin: set.FrameWithin, IdleWithin: set.IdleWithin, Now: s.app.Now, Log: s.log,
 	})
-	if s.metrics != nil {
-		c.show(s.metrics)
-	}
 	s.log.Info("card host answering", "addr", c.listener.Addr().String(), "tls", secure != nil)
 	if s.issuers != nil {
 		s.issuers(c.listener.Addr().String())
 	}
 	return c, nil
-}
-
-// show lets telemetry read what the host counts.
-func (c *cardHost) show(m *telemetry.Metrics) {
-	for name, help := range map[string]string{
-		"answers":     "Answers to card issuers, by message type and response code.",
-		"ended":       "Connections of card issuers that ended, by reason.",
-		"connections": "Connections of card issuers.",
-		"late":        "Card authorisations that were taken back because no answer was in time.",
-	} {
-		m.Counts("jangteo_cards_"+name, help, "what", func() (found []telemetry.Count) {
-			for _, n := range c.host.Counts() {
-				if n.Name == name {
-					found = append(found, telemetry.Count{Label: n.Label, Value: float64(n.Value)})
-				}
-			}
-			return found
-		})
-	}
 }
 
 // Serve answers until Shutdown.

@@ -58,30 +58,6 @@ func (m *Metrics) Pool(name string, pool *pgxpool.Pool) {
 	}
 }
 
-// Count is a number under a label of one of a few.
-type Count struct {
-	Label string
-	Value float64
-}
-
-// Counts shows numbers that somebody else keeps, read when they are asked for.
-func (m *Metrics) Counts(name, help, label string, read func() []Count) {
-	m.registry.MustRegister(counts{prometheus.NewDesc(name, help, []string{label}, nil), read})
-}
-
-type counts struct {
-	what *prometheus.Desc
-	read func() []Count
-}
-
-func (c counts) Describe(to chan<- *prometheus.Desc) { to <- c.what }
-
-func (c counts) Collect(to chan<- prometheus.Metric) {
-	for _, n := range c.read() {
-		to <- prometheus.MustNewConstMetric(c.what, prometheus.UntypedValue, n.Value, n.Label)
-	}
-}
-
 // Middleware times every request.
 func (m *Metrics) Middleware(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
