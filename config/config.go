@@ -235,7 +235,7 @@ func (c Config) check() (mistakes []error) {
 		"ledger.lane_writers": {c.Ledger.LaneWriters, 1, 16}, "ledger.lane_batch_max": {c.Ledger.LaneBatchMax, 1, 1000}, "telemetry.traces_per_mille": {c.Telemetry.TracesPerMille, 0, 1000},
 		"limits.knocks_per_address": {c.Limits.KnocksPerAddress, 1, 100_000_000}, "limits.renewals_per_session": {c.Limits.RenewalsPerSession, 1, 1_000_000},
 		"limits.challenges_per_device": {c.Limits.ChallengesPerDevice, 1, 1_000_000},
-		"cards.message_bytes": {c.Cards.MessageBytes, 256, 65_535}, "cards.connections": {c.Cards.Connections, 1, 64}, "cards.in_flight": {c.Cards.InFlight, 1, 4096}} {
+		"cards.message_bytes":          {c.Cards.MessageBytes, 256, 65_535}, "cards.connections": {c.Cards.Connections, 1, 64}, "cards.in_flight": {c.Cards.InFlight, 1, 4096}} {
 		if bound[0] < bound[1] || bound[0] > bound[2] {
 			wrong("%s must be between %d and %d, not %d", name, bound[1], bound[2], bound[0])
 		}
