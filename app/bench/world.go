@@ -16,6 +16,7 @@ import (
 	"jangteo/app"
 	"jangteo/app/auth"
 	"jangteo/app/bizno"
+	"jangteo/app/calendar"
 	"jangteo/app/refdata"
 	"jangteo/app/tenant"
 	"jangteo/modules/merchants"
@@ -75,12 +76,37 @@ func Fill(ctx context.Context, a *app.App, ownerURL string, size Size) (*World, 
 			return nil, fmt.Errorf("municipality %s: %w", ids[i], err)
 		}
 	}
+	if _, err := owner.Exec(ctx, "ANALYZE"); err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		if err := closeHistory(tenant.With(ctx, id), a, w.shops[id]); err != nil {
+			return nil, fmt.Errorf("municipality %s: %w", id, err)
+		}
+	}
 	for _, statement := range []string{"VACUUM ANALYZE", "CHECKPOINT"} {
 		if _, err := owner.Exec(ctx, statement); err != nil {
 			return nil, err
 		}
 	}
 	return w, w.enlist(ctx, a, owner, ids)
+}
+
+// closeHistory does what the server's nightly work would have done long ago: the
+// days before today are closed and sealed, and shops were paid what was due.
+func closeHistory(ctx context.Context, a *app.App, shops []uuid.UUID) error {
+	if _, err := a.Settlement.CloseDay(ctx, calendar.DayOf(a.Now()).AddDays(-1)); err != nil {
+		return err
+	}
+	if _, err := a.Ledger.SealDays(ctx); err != nil {
+		return err
+	}
+	accounts := map[uuid.UUID]merchants.Destination{}
+	for i, id := range shops {
+		accounts[id] = merchants.Destination{BankCode: payoutBank, Number: payoutAccount(tenant.From(ctx), i), Holder: owner}
+	}
+	_, err := a.Settlement.PayPast(ctx, a.Now(), accounts)
+	return err
 }
 
 func (w *World) fillPlace(ctx context.Context, a *app.App, owner *pgx.Conn, id tenant.ID, citizens, months int) error {
@@ -152,8 +178,16 @@ func (w *World) enlist(ctx context.Context, a *app.App, owner *pgx.Conn, ids []t
 func shop(id tenant.ID, serial int) merchants.RegisterInput {
 	in := merchants.RegisterInput{
 		Name: fmt.Sprintf("가게 %d", serial), BizNo: bizno.Make(int64(id)*1000 + int64(serial)).String(), Trade: "56111",
-		Owner: "김가게", Phone: fmt.Sprintf("010%08d", serial), Address: "길 1",
+		Owner: owner, Phone: fmt.Sprintf("010%08d", serial), Address: "길 1",
 	}
-	in.Payout.Holder, in.Payout.BankCode, in.Payout.Number = in.Owner, "088", fmt.Sprintf("110%05d%04d", id, serial)
+	in.Payout.Holder, in.Payout.BankCode, in.Payout.Number = owner, payoutBank, payoutAccount(id, serial)
 	return in
 }
+
+// Where shops are paid.
+const (
+	owner      = "김가게"
+	payoutBank = "088"
+)
+
+func payoutAccount(id tenant.ID, serial int) string { return fmt.Sprintf("110%05d%04d", id, serial) }
