@@ -32,10 +32,12 @@ const (
 	PayCancel Scenario = "pay-cancel" // each payment is cancelled
 	Read      Scenario = "read"       // wallets and history
 	Mixed     Scenario = "mixed"      // four reads to one payment
+	Cards     Scenario = "cards"      // authorisations of a card issuer over four connections
+	CardsHalf Scenario = "cards-half" // the same, 1,000 of them a second, however long each takes
 )
 
 // Scenarios lists them.
-var Scenarios = []Scenario{Pay, PayOne, PayCancel, Read, Mixed}
+var Scenarios = []Scenario{Pay, PayOne, PayCancel, Read, Mixed, Cards, CardsHalf}
 
 // Result is what was measured from outside.
 type Result struct {
@@ -163,7 +165,7 @@ func (c *client) act(w *World, s Scenario, who caller) error {
 		}
 		_, err = c.send("POST", "/api/v1/tenants/"+who.tenant.String()+"/payments/"+id+"/cancellations", who.token, "{}")
 		return err
-	case Read:
+	case Read, Cards, CardsHalf:
 	case Mixed:
 		if mathrand.IntN(5) == 0 {
 			_, err := c.pay(w.shopFor(Pay, who.tenant), who)

@@ -64,3 +64,22 @@ func (h history) write(ctx context.Context, owner *pgx.Conn) error {
 		return nil
 	})
 }
+
+// linkCard gives a citizen a card of the issuer that is played.
+func linkCard(ctx context.Context, owner *pgx.Conn, citizen uuid.UUID, token string, now time.Time) error {
+	_, err := owner.Exec(ctx, `INSERT INTO cards.links (id, citizen_id, issuer, token, product, name, state, linked_at, changed_at)
+		VALUES ($1, $2, $3, $4, '', 'card', 'active', $5, $5)`, uuid.Must(uuid.NewV7()), citizen, cardIssuer, token, now)
+	return err
+}
+
+// placeTerminals puts one terminal into each shop.
+func placeTerminals(ctx context.Context, owner *pgx.Conn, id tenant.ID, shops []uuid.UUID, now time.Time) error {
+	for i, shop := range shops {
+		_, err := owner.Exec(ctx, `INSERT INTO cards.terminals (issuer, merchant_number, terminal, tenant_id, merchant_id, mapped_at)
+			VALUES ($1, $2, $3, $4, $5, $6)`, cardIssuer, merchantNumber(id, i), terminalOf(i), id, shop, now)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -42,12 +42,14 @@ type caller struct {
 	tenant tenant.ID
 	wallet uuid.UUID
 	token  string
+	card   string // the issuer's token
 }
 
 // World is the filled database, as the load generator knows it.
 type World struct {
 	callers []caller
 	shops   map[tenant.ID][]uuid.UUID
+	now     func() time.Time
 }
 
 // Fill makes municipalities, shops and programmes through the services, and
@@ -56,7 +58,7 @@ func Fill(ctx context.Context, a *app.App, ownerURL string, size Size) (*World, 
 	if err := a.Tenants.Seed(ctx); err != nil {
 		return nil, err
 	}
-	w := &World{shops: map[tenant.ID][]uuid.UUID{}}
+	w := &World{shops: map[tenant.ID][]uuid.UUID{}, now: a.Now}
 	owner, err := pgx.Connect(ctx, ownerURL)
 	if err != nil {
 		return nil, err
@@ -168,7 +170,14 @@ func (w *World) enlist(ctx context.Context, a *app.App, owner *pgx.Conn, ids []t
 			if err != nil {
 				return err
 			}
-			w.callers = append(w.callers, caller{id, r.ID, token})
+			card := cardToken(len(w.callers))
+			if err := linkCard(ctx, owner, r.CitizenID, card, a.Now()); err != nil {
+				return err
+			}
+			w.callers = append(w.callers, caller{id, r.ID, token, card})
+		}
+		if err := placeTerminals(ctx, owner, id, w.shops[id], a.Now()); err != nil {
+			return err
 		}
 	}
 	rand.Shuffle(len(w.callers), func(i, j int) { w.callers[i], w.callers[j] = w.callers[j], w.callers[i] })

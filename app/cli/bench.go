@@ -47,7 +47,9 @@ HTTP API from this one. PostgreSQL runs durably (fsync and synchronous_commit on
 
 Scenarios: pay (half of all payments in 5 large municipalities, a tenth at one busy
 shop; this one if none is named), pay-one (all at one shop of each municipality),
-pay-cancel, read (wallets and history), mixed (four reads to one payment).
+pay-cancel, read (wallets and history), mixed (four reads to one payment), cards
+(authorisations of a card issuer over four connections, as many at a time as callers)
+and cards-half (the same at 1,000 a second).
 
 With --compare pgbench, PostgreSQL's own benchmark runs on the same server before and
 after, and the result is a ratio to its best rate. Machines are noisy: believe ratios.`,
@@ -175,7 +177,7 @@ func (b *benchRun) yardstick(ctx context.Context) error {
 }
 
 func (b *benchRun) scenarios(ctx context.Context, world *bench.World, scenarios []bench.Scenario) error {
-	server, addr, err := startBenchServer(ctx, at(b.admin, benchDatabase), b.o.profile)
+	server, addr, cardsAddr, err := startBenchServer(ctx, at(b.admin, benchDatabase), b.o.profile)
 	if err != nil {
 		return err
 	}
@@ -183,7 +185,11 @@ func (b *benchRun) scenarios(ctx context.Context, world *bench.World, scenarios 
 	var results []bench.Result
 	for _, scenario := range scenarios {
 		usage := func() bench.CPU { return bench.CPUOf(server.Process.Pid, b.postmaster) }
-		r, err := world.Drive(ctx, addr, usage, scenario, b.o.callers, time.Duration(b.o.seconds)*time.Second)
+		drive, to := world.Drive, addr
+		if scenario == bench.Cards || scenario == bench.CardsHalf {
+			drive, to = world.DriveCards, cardsAddr
+		}
+		r, err := drive(ctx, to, usage, scenario, b.o.callers, time.Duration(b.o.seconds)*time.Second)
 		if err != nil {
 			return fmt.Errorf("%s: %w", scenario, err)
 		}
@@ -220,10 +226,10 @@ func (b *benchRun) scenarios(ctx context.Context, world *bench.World, scenarios 
 }
 
 // startBenchServer runs this program again as the server that is measured.
-func startBenchServer(ctx context.Context, url, profile string) (*exec.Cmd, string, error) {
+func startBenchServer(ctx context.Context, url, profile string) (server *exec.Cmd, addr, cardsAddr string, err error) {
 	self, err := os.Executable()
 	if err != nil {
-		return nil, "", err
+		return nil, "", "", err
 	}
 	cmd := exec.CommandContext(ctx, self, "bench-server", "--profile", profile)
 	cmd.Env = append(os.Environ(), "JANGTEO_DATABASE_URL="+url, "JANGTEO_SECRETS_MASTER_KEY="+benchKey, "JANGTEO_BANK_INSTITUTION="+demoInstitution,
@@ -231,17 +237,18 @@ func startBenchServer(ctx context.Context, url, profile string) (*exec.Cmd, stri
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return nil, "", err
+		return nil, "", "", err
 	}
 	if err := cmd.Start(); err != nil {
-		return nil, "", err
+		return nil, "", "", err
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
-	addr, ok := strings.CutPrefix(strings.TrimSpace(line), benchServerAnswer)
-	if err != nil || !ok {
-		return nil, "", fmt.Errorf("the server did not start: %q %w", line, cmd.Wait())
+	addrs, ok := strings.CutPrefix(strings.TrimSpace(line), benchServerAnswer)
+	addr, cardsAddr, both := strings.Cut(addrs, " ")
+	if err != nil || !ok || !both {
+		return nil, "", "", fmt.Errorf("the server did not start: %q %w", line, cmd.Wait())
 	}
-	return cmd, addr, nil
+	return cmd, addr, cardsAddr, nil
 }
 
 // benchServerCommand is serve without its demand for production's settings: the
@@ -266,12 +273,15 @@ func benchServerCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			cfg.Cards.Addr = "127.0.0.1:0"
 			cfg.Server.Addr, cfg.Server.InternalAddr, cfg.Log.Level = "127.0.0.1:0", "127.0.0.1:0", slog.LevelWarn.String()
 			s, err := newServer(cmd.Context(), cfg, os.Stderr, false)
 			if err != nil {
 				return err
 			}
-			return s.run(cmd.Context(), func(addr string) { _, _ = fmt.Fprintln(cmd.OutOrStdout(), benchServerAnswer+addr) })
+			var cards string
+			s.issuers = func(addr string) { cards = addr }
+			return s.run(cmd.Context(), func(addr string) { _, _ = fmt.Fprintln(cmd.OutOrStdout(), benchServerAnswer+addr+" "+cards) })
 		},
 	}
 	cmd.Flags().StringVar(&profile, "profile", "", "write a CPU profile to this file")

@@ -97,7 +97,7 @@ func runBenchReset(ctx context.Context, cfg config.Config, o resetOptions) (r be
 	}
 	var servers []string
 	for range 2 {
-		server, addr, err := startBenchServer(ctx, cfg.Database.URL, "")
+		server, addr, _, err := startBenchServer(ctx, cfg.Database.URL, "")
 		if err != nil {
 			return r, err
 		}
