@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 
+	"jangteo/app/telemetry"
 	"jangteo/modules/cards"
 )
 
@@ -40,11 +41,29 @@ func (s *server) cardHost(ctx context.Context) (*cardHost, error) {
 		TLS: secure, Issuers: s.cfg.CardIssuers(), Networks: networks, Connections: set.Connections, InFlight: set.InFlight, MessageBytes: set.MessageBytes,
 		AnswerWithin: set.AnswerWithin, FrameWithin: set.FrameWithin, IdleWithin: set.IdleWithin, Now: s.app.Now, Log: s.log,
 	})
+	if s.metrics != nil {
+		c.show(s.metrics)
+	}
 	s.log.Info("card host answering", "addr", c.listener.Addr().String(), "tls", secure != nil)
 	if s.issuers != nil {
 		s.issuers(c.listener.Addr().String())
 	}
 	return c, nil
+}
+
+// show lets telemetry read what the host counts: answers by message type and
+// response code, connections and why they ended, what was late and taken back.
+func (c *cardHost) show(m *telemetry.Metrics) {
+	for _, name := range []string{"answers", "connections", "ended", "late"} {
+		m.Counts("jangteo_cards_"+name, "what", func() (found []telemetry.Count) {
+			for _, n := range c.host.Counts() {
+				if n.Name == name {
+					found = append(found, telemetry.Count{Label: n.Label, Value: n.Value})
+				}
+			}
+			return found
+		})
+	}
 }
 
 // Serve answers until Shutdown.

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"sync"
 	"time"
@@ -56,6 +57,21 @@ func (m *Metrics) Pool(name string, pool *pgxpool.Pool) {
 	} {
 		m.set.NewGauge(fmt.Sprintf("%s{pool=%q}", metric, name), func() float64 { return value(pool.Stat()) })
 	}
+}
+
+// Count is a number under a label, one of a few.
+type Count struct {
+	Label string
+	Value int64
+}
+
+// Counts shows numbers that somebody else keeps; read is asked at each scrape.
+func (m *Metrics) Counts(name, label string, read func() []Count) {
+	m.set.RegisterMetricsWriter(func(w io.Writer) {
+		for _, c := range read() {
+			_, _ = fmt.Fprintf(w, "%s{%s=%q} %d\n", name, label, c.Label, c.Value)
+		}
+	})
 }
 
 // Middleware times every request.

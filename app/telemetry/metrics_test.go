@@ -25,8 +25,10 @@ func TestRequestsAreCountedByRoute(t *testing.T) {
 	for _, call := range [][2]string{{"GET", "/shops/1"}, {"GET", "/shops/2"}, {"FETCH", "/nowhere"}, {"SEIZE", "/nowhere"}} {
 		e.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(call[0], call[1], nil))
 	}
+	m.Counts("jangteo_cards_answers", "what", func() []Count { return []Count{{"0110 00", 3}} })
 	got := scrape(t, m)
 	for _, want := range []string{
+		`jangteo_cards_answers{what="0110 00"} 3`,
 		`jangteo_request_seconds_count{method="GET",route="/shops/:shop",status="204"} 2`,
 		`jangteo_request_seconds_bucket{method="GET",route="/shops/:shop",status="204",le="+Inf"} 2`,
 		`jangteo_request_seconds_count{method="other",route="none",status="404"} 2`,

@@ -49,6 +49,7 @@ type Service struct {
 	rules   rules
 	known   facts
 	facts   *gather.Desk[tenant.Key, walletFact]
+	purses  *gather.Desk[tenant.Key, purse]
 
 	amendments *approvals.Kind[Amendment]
 }
@@ -63,6 +64,7 @@ func New(kits Kits, l *ledger.Service, t *tenants.Service, b *banking.Service) *
 		ledger: l, tenants: t, banking: b, known: newFacts(),
 	}
 	s.facts = gather.NewDesk(1, kits.Lane.Patience(), s.store.walletFacts)
+	s.purses = gather.NewDesk(1, kits.Lane.Patience(), s.store.purses)
 	b.OnSettled(purpose, s.settle)
 	s.register(kits.Approvals)
 	return s

@@ -146,21 +146,36 @@ func (s *Service) walletFact(ctx context.Context, id uuid.UUID, now time.Time) (
 	return fact, db.Unavailable(err)
 }
 
+// purse is one of a citizen's wallets in a municipality, and how many there are.
+type purse struct {
+	wallet  uuid.UUID
+	wallets int
+	walletFact
+}
+
 // choose finds the wallet that a payment draws on when the citizen named none.
+// Nearly everybody has one, and those who ask at the same time ask together.
 func (s *Service) choose(ctx context.Context, citizen uuid.UUID, now time.Time) (uuid.UUID, error) {
 	of := owner{tenant.From(ctx), citizen}
 	if id, ok := s.known.onlyWallet(of, now); ok {
 		return id, nil
 	}
+	one, err := s.purses.Ask(ctx, tenant.Key{Tenant: of.tenant, ID: citizen})
+	switch {
+	case errors.Is(err, gather.ErrNotFound):
+		return uuid.Nil, ErrWalletUnknown
+	case err != nil:
+		return uuid.Nil, db.Unavailable(err)
+	case one.wallets == 1:
+		if !one.lastExpiry.IsZero() {
+			s.known.keepWallet(tenant.Key{Tenant: of.tenant, ID: one.wallet}, one.walletFact)
+		}
+		s.known.keepOnly(of, onlyFact{one.wallet, now.Add(onlyFor)})
+		return one.wallet, nil
+	}
 	wallets, err := s.walletsOf(ctx, citizen)
 	if err != nil {
 		return uuid.Nil, err
-	}
-	switch len(wallets) {
-	case 0:
-		return uuid.Nil, ErrWalletUnknown
-	case 1:
-		s.known.keepOnly(of, onlyFact{wallets[0].ID, now.Add(onlyFor)})
 	}
 	return slices.MinFunc(wallets, func(a, b Wallet) int { return spendingOrder(a, b, now) }).ID, nil
 }
