@@ -10,6 +10,7 @@ import (
 	mathrand "math/rand/v2"
 	"net"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -225,8 +226,7 @@ func (l *cardLine) listen() {
 		if body[bitsAt]&numberBit != 0 {
 			at += numberLong
 		}
-		var trace int
-		_, _ = fmt.Sscan(string(body[traceFrom:traceFrom+6]), &trace)
+		trace, _ := strconv.Atoi(string(body[traceFrom : traceFrom+6]))
 		l.mu.Lock()
 		due := l.due[trace]
 		delete(l.due, trace)
