@@ -327,6 +327,7 @@ func (a *App) officePages(office *signin.Pages) {
 	a.page(may("merchants.read"), web.Report, get, "/office/merchants.csv", r.MerchantsCSV)
 	a.page(may("merchants.read"), web.Report, get, "/office/merchants/{id}", r.Merchant)
 	a.page(may("citizens.reveal"), web.Report, post, "/office/merchants/{id}/reveal", r.RevealMerchant)
+	a.page(may("settlement.close").Lately(), web.Report, post, "/office/merchants/{id}/corrections", r.ProposeCorrection)
 	a.page(may("settlement.read"), web.Report, get, "/office/settlements", r.Settlements)
 	a.page(may("settlement.read"), web.Report, get, "/office/settlements.csv", r.SettlementsCSV)
 	a.page(may("settlement.read"), web.Report, get, "/office/settlements/{id}", r.Settlement)

@@ -10,7 +10,9 @@ import (
 
 	"jangteo/app/auth"
 	"jangteo/app/calendar"
+	"jangteo/app/money"
 	"jangteo/app/tenant"
+	"jangteo/modules/settlement"
 	"jangteo/modules/staff"
 )
 
@@ -46,6 +48,11 @@ func TestStaffSignADeviceOut(t *testing.T) {
 	if a := h.post(t, chief, path+"/"+newID()+"/end", reason); a.status != 404 {
 		t.Errorf("a session that is nobody's: %d", a.status)
 	}
+	other := h.login(t, lee)
+	if a := h.post(t, chief, path+"/"+other.session+"/end", reason); a.status != 404 {
+		t.Errorf("somebody else's session: %d", a.status)
+	}
+	other.do("GET", "/me", nil).want(200)
 	c.do("GET", "/me", nil).want(200)
 	if a := h.post(t, chief, end, reason); a.status != 303 {
 		t.Fatalf("%d: %s", a.status, clip(a.raw))
@@ -195,4 +202,60 @@ func TestPolicyTakesTwo(t *testing.T) {
 	if a := h.post(t, chief, late+"/approve", url.Values{"confirm": {"yes"}}); a.status != 409 {
 		t.Errorf("rules reach back: %d", a.status)
 	}
+}
+
+// What a shop is owed is corrected by two people, with an entry of its own that
+// goes into the next settlement; the books still add up.
+func TestCorrectionTakesTwo(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, "")
+	c := h.login(t, kim)
+	c.buy(home, c.link(), 50_000)
+	c.pay(home, 10_000, newID()).want(201)
+	shop := h.towns[home].shop
+	path := "/office/merchants/" + shop.ID.String() + "/corrections"
+	maker, decider := h.officer(t, "settlement@11560.example"), h.officer(t, "chief@11560.example")
+	form := func(choice, amount string) url.Values {
+		return url.Values{"choice": {choice}, "amount": {amount}, "reason": {"카드사 대사에서 빠진 결제"}, "confirm": {"yes"}}
+	}
+	for _, amount := range []string{"0", "-5", "10,000,001", "1.5", ""} {
+		if a := h.post(t, maker, path, form("gives", amount)); a.status != 422 {
+			t.Errorf("%q won: %d", amount, a.status)
+		}
+	}
+	if a := h.post(t, h.officer(t, "chief@26350.example"), path, form("gives", "3,000")); a.status != 404 {
+		t.Errorf("the neighbour corrects: %d", a.status)
+	}
+	owed := func() money.Amount {
+		t.Helper()
+		balance, err := h.app.Ledger.Balance(tenant.With(t.Context(), home), shop.PayableID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return balance
+	}
+	for _, step := range []struct {
+		choice, amount string
+		want           money.Amount
+	}{{"gives", "3,000", 13_000}, {"takes", "1,000", 12_000}} {
+		before := owed()
+		proposal := h.post(t, maker, path, form(step.choice, step.amount)).want(303).header.Get("Location")
+		if a := h.post(t, maker, proposal+"/approve", url.Values{"confirm": {"yes"}}); a.status != 403 || owed() != before {
+			t.Errorf("one person alone: %d, owed %d", a.status, owed())
+		}
+		h.post(t, decider, proposal+"/approve", url.Values{"confirm": {"yes"}}).want(303)
+		h.post(t, decider, proposal+"/approve", url.Values{"confirm": {"yes"}}).want(409)
+		if owed() != step.want {
+			t.Errorf("owed %d, want %d", owed(), step.want)
+		}
+	}
+	h.clean(t)
+	if _, err := h.app.Settlement.CloseDay(tenant.With(t.Context(), home), calendar.DayOf(h.clock.Now())); err != nil {
+		t.Fatal(err)
+	}
+	list, _, err := h.app.Settlement.List(tenant.With(t.Context(), home), settlement.Filter{Merchant: shop.ID, Limit: 5})
+	if err != nil || len(list) != 1 || list[0].Net != 12_000 {
+		t.Fatalf("settled: %+v, %v", list, err)
+	}
+	h.clean(t)
 }

@@ -2,6 +2,9 @@ package browsertest
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -10,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/google/uuid"
 
 	"jangteo/app/audit"
@@ -21,6 +25,7 @@ import (
 	"jangteo/app/web"
 	"jangteo/modules/incidents"
 	"jangteo/modules/payments"
+	"jangteo/modules/sessions"
 	"jangteo/modules/settlement"
 )
 
@@ -46,6 +51,7 @@ func TestEveryPage(t *testing.T) {
 	h, logins := inhabit(t, 40)
 	t.Cleanup(func() { h.clean(t) })
 	h.trouble(t)
+	h.suspicion(t, logins)
 	t.Run("anyone", func(t *testing.T) {
 		t.Parallel()
 		s := h.open(t, "anyone", phone)
@@ -73,6 +79,37 @@ func TestEveryPage(t *testing.T) {
 		s.press(`form[action="/office/sign-in"] button`)
 		h.walk(s, auth.Staff, "/office", "/office/ledger", "/office/citizens?q="+logins.Citizens[0].Phone)
 	})
+	t.Run("operator", func(t *testing.T) {
+		t.Parallel()
+		s := h.open(t, "operator", phone)
+		s.goTo("/operations/approvals")
+		s.fill("email", logins.Operators[0].Login, "password", logins.Operators[0].Password)
+		s.press(`form[action="/office/sign-in"] button`)
+		h.walk(s, auth.Operator, "/operations/approvals", "/operations/incidents", "/operations/cases")
+	})
+}
+
+// suspicion brings what operators look at: somebody who says that a sign-in was
+// not theirs, and a reset that waits for a second person.
+func (h *house) suspicion(t *testing.T, logins demo.Logins) {
+	t.Helper()
+	ctx := tenant.With(t.Context(), tenant.Platform)
+	victim := got(h.Citizens.Find(ctx, logins.Citizens[len(logins.Citizens)-1].Phone, 1))(t)[0].ID
+	begin := func(name string) sessions.Tokens {
+		key := got(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
+		public := got(jose.JSONWebKey{Key: &key.PublicKey}.MarshalJSON())(t)
+		return got(h.Sessions.Begin(t.Context(), victim, sessions.DeviceInput{PublicKey: public, Name: name, Platform: "Android"}))(t)
+	}
+	thief, own := begin("모르는 기기"), begin("갤럭시 S25")
+	must(t, h.Sessions.NotMine(t.Context(), victim, own.Session.ID, thief.Session.ID))
+	operator := auth.With(ctx, auth.Principal{Kind: auth.Operator, ID: uuid.New(), Name: "남다정", Permissions: []string{"sessions.reset"}})
+	i := got(h.Incidents.Open(operator, incidents.Input{
+		State: incidents.Investigating, Parts: []string{"sign-in"}, Published: true, StartedAt: clock.System().Add(-time.Minute),
+		Words: incidents.Words{TitleKo: "로그인이 되지 않습니다", TitleEn: "Signing in fails", TextKo: "원인을 찾고 있습니다.", TextEn: "We are looking for the cause."},
+	}))(t)
+	got(h.Incidents.ProposeReset(operator, i.ID, sessions.ResetInput{
+		Scope: sessions.Scope{Kind: sessions.ScopePlatform, Platform: new("nobody's")}, Reason: "토큰이 새어 나갔을 수 있음", StartsAt: new(clock.System().Add(time.Hour)),
+	}))(t)
 }
 
 // trouble brings what a quiet month lacks: an incident that everybody may read,

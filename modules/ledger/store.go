@@ -333,11 +333,11 @@ func (s store) movements(ctx context.Context, day calendar.Day) (list []Movement
 	err = s.db.In(ctx).Raw(`
 		SELECT a.id AS account, a.owner_id AS owner, coalesce(c.amount, 0) AS sales, coalesce(c.count, 0) AS count, coalesce(d.amount, 0) AS cancelled
 		FROM ledger.accounts a
-		LEFT JOIN LATERAL (SELECT sum(t.amount) AS amount, count(DISTINCT t.entry_id) FROM ledger.transfers t
-			JOIN ledger.entries e ON e.tenant_id = t.tenant_id AND e.id = t.entry_id AND e.kind = 'payment'
+		LEFT JOIN LATERAL (SELECT sum(t.amount) AS amount, count(DISTINCT t.entry_id) FILTER (WHERE e.kind = 'payment') FROM ledger.transfers t
+			JOIN ledger.entries e ON e.tenant_id = t.tenant_id AND e.id = t.entry_id AND e.kind IN ('payment', 'correction')
 			WHERE t.tenant_id = ? AND t.credit_id = a.id AND t.day = ?) c ON true
 		LEFT JOIN LATERAL (SELECT sum(t.amount) AS amount FROM ledger.transfers t
-			JOIN ledger.entries e ON e.tenant_id = t.tenant_id AND e.id = t.entry_id AND e.kind = 'cancellation'
+			JOIN ledger.entries e ON e.tenant_id = t.tenant_id AND e.id = t.entry_id AND e.kind IN ('cancellation', 'correction')
 			WHERE t.tenant_id = ? AND t.debit_id = a.id AND t.day = ?) d ON true
 		WHERE a.tenant_id = ? AND a.kind = 'payable' AND (c.amount > 0 OR d.amount > 0)
 		ORDER BY a.id`, tenant.From(ctx), day, tenant.From(ctx), day, tenant.From(ctx)).Scan(&list).Error

@@ -152,7 +152,9 @@ type (
 		URL                          string
 		Day                          *dayField
 		Options                      []option
-		Reason, Remark               bool // is asked for
+		Which                        string // words key of what the options are; a payout's if empty
+		Amount                       bool   // is asked for
+		Reason, Remark               bool   // is asked for
 		Danger                       bool
 	}
 	dayField struct{ Label, Value string }

@@ -3,6 +3,7 @@ package reports
 import (
 	"github.com/labstack/echo/v4"
 
+	"jangteo/app/approvals"
 	"jangteo/app/audit"
 	"jangteo/app/web"
 	"jangteo/modules/banking"
@@ -129,6 +130,13 @@ func (p *Pages) merchant(c echo.Context, form *web.Form) (view objectView, err e
 	if may(c, "citizens.reveal") {
 		view.Reveal = &reveal{URL: "/office/merchants/" + id.String() + "/reveal"}
 	}
+	if may(c, "settlement.close") {
+		view.Actions = []action{{
+			Title: "reports.correction.title", Text: "reports.correction.text", Button: "reports.correction.button", Confirm: "reports.correction.confirm",
+			URL: "/office/merchants/" + id.String() + "/corrections", Which: "reports.correction.which", Amount: true, Reason: true, Danger: true,
+			Options: []option{{Value: "gives", Text: r.t("reports.correction.gives")}, {Value: "takes", Text: r.t("reports.correction.takes")}},
+		}}
+	}
 	list, err := p.service.Payments.ListByMerchant(ctx, id, payments.Filter{Limit: 20})
 	if err != nil {
 		return view, err
@@ -148,6 +156,34 @@ func (p *Pages) merchant(c echo.Context, form *web.Form) (view objectView, err e
 	changes, err := p.changes(c, audit.Filter{Object: "merchant", ObjectID: id.String(), Limit: rowsEach})
 	view.Tables = []table{r.paymentTable(list), settlements, looks, changes}
 	return view, err
+}
+
+// ProposeCorrection asks for what a shop is owed to be corrected:
+// POST /office/merchants/{id}/corrections.
+func (p *Pages) ProposeCorrection(c echo.Context) error {
+	form, err := web.ReadForm(c)
+	if err != nil {
+		return err
+	}
+	id, err := pathID(c)
+	if err != nil {
+		return err
+	}
+	form.Checked("confirm")
+	takes, amount, reason := form.Choice("choice", "gives", "takes") == "takes", form.Amount("amount"), form.Text("reason", reasonMost)
+	err = form.Err()
+	var proposal approvals.Proposal
+	if err == nil {
+		proposal, err = p.service.Settlement.ProposeCorrection(c.Request().Context(), id, takes, amount, reason)
+	}
+	if err == nil {
+		return web.Redirect(c, "/office/approvals/"+proposal.ID.String())
+	}
+	view, failed := p.merchant(c, form)
+	if failed != nil {
+		return failed
+	}
+	return objectPage.Refuse(c, p.pages, form, err, view)
 }
 
 func yes(is bool) string {

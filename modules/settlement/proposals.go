@@ -37,6 +37,8 @@ type RetryOrder struct {
 type propositions struct {
 	payOut *approvals.Kind[PayoutOrder]
 	retry  *approvals.Kind[RetryOrder]
+
+	correct *approvals.Kind[CorrectionOrder]
 }
 
 func (s *Service) register(a *approvals.Approvals) {
@@ -49,6 +51,11 @@ func (s *Service) register(a *approvals.Approvals) {
 		Permission: "settlement.close", Life: payoutLife,
 		About: func(o RetryOrder) (object, id string) { return "settlement", o.SettlementID.String() },
 		Facts: s.retryFacts, Check: s.stillReturned, Execute: s.retryAsOrdered,
+	})
+	s.propose.correct = approvals.Register(a, "ledger-correction", approvals.Options[CorrectionOrder]{
+		Permission: "settlement.close", Life: payoutLife,
+		About: func(o CorrectionOrder) (object, id string) { return "merchant", o.MerchantID.String() },
+		Facts: s.correctionFacts, Execute: s.correctAsApproved,
 	})
 }
 

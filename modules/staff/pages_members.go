@@ -84,7 +84,11 @@ func (p *MemberPages) List(c echo.Context) error {
 
 func (p *MemberPages) members(c echo.Context, form *web.Form) (view membersView, err error) {
 	ctx := c.Request().Context()
-	view = membersView{Base: membersPath(c), Form: form, Roles: roleViews(auth.From(ctx).Tenant, Role(form.Value("role")))}
+	selected := Role(form.Value("role"))
+	if selected == "" { // not the one who may do most
+		selected = RolesIn(auth.From(ctx).Tenant)[1]
+	}
+	view = membersView{Base: membersPath(c), Form: form, Roles: roleViews(auth.From(ctx).Tenant, selected)}
 	if view.Members, err = p.service.Members(ctx); err != nil {
 		return view, err
 	}
