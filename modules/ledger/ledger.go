@@ -166,8 +166,8 @@ type Recorded struct {
 type Movement struct {
 	Account   uuid.UUID
 	Owner     uuid.UUID
-	Sales     money.Amount // credited by payments
-	Cancelled money.Amount // debited by cancellations
+	Sales     money.Amount // credited by payments and corrections
+	Cancelled money.Amount // debited by cancellations and corrections
 	Count     int64        // payments
 }
 
