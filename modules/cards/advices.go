@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"jangteo/app/auth"
 	"jangteo/app/fault"
 	"jangteo/app/idem"
 	"jangteo/app/money"
@@ -31,7 +30,7 @@ func (a Advice) validate() error {
 	case a.Original != "" && !printable(a.Original):
 		return fault.On("original", fault.WrongFormat)
 	}
-	return a.Message.validate()
+	return a.Message.validate(1)
 }
 
 // Advise books what an issuer has decided in stand-in, whatever the wallet holds
@@ -61,6 +60,9 @@ func (s *Service) Advise(ctx context.Context, a Advice) (Decision, error) {
 		return Decision{}, err
 	}
 	ctx = tenant.With(ctx, at.TenantID)
+	if d, known, err := s.advisedBefore(ctx, key); known || err != nil {
+		return d, err
+	}
 	from, err := s.walletFor(ctx, link.CitizenID)
 	if errors.Is(err, vouchers.ErrWalletUnknown) {
 		return Decision{}, s.park(ctx, a, err)
@@ -77,6 +79,22 @@ func (s *Service) Advise(ctx context.Context, a Advice) (Decision, error) {
 		return s.decidedBefore(ctx, key, err)
 	}
 	return d, err
+}
+
+// advisedBefore finds what was answered to an advice, or that it was reversed
+// before it came.
+func (s *Service) advisedBefore(ctx context.Context, key idem.Key) (d Decision, known bool, err error) {
+	found, known, err := s.keys.Look(ctx, key.ID)
+	switch {
+	case err != nil || !known:
+		return d, false, err
+	case found.Digest != key.Digest:
+		d, err = s.decidedBefore(ctx, key, idem.ErrKeyReused)
+		return d, true, err
+	}
+	err = json.Unmarshal(found.Answer, &d)
+	d.Replayed = true
+	return d, true, err
 }
 
 // payer is the wallet that an advice is booked on.
@@ -122,7 +140,7 @@ func (s *Service) instead(ctx context.Context, a Advice) (missing money.Amount, 
 	if err != nil || found.Entry == uuid.Nil {
 		return a.Voucher, err // refused, reversed or superseded
 	}
-	p, err := s.payments.Get(auth.With(ctx, system), found.Entry)
+	p, err := s.payments.Get(asSystem(ctx), found.Entry)
 	if err != nil {
 		return 0, err
 	}

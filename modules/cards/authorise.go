@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"jangteo/app/auth"
 	"jangteo/app/fault"
 	"jangteo/app/idem"
 	"jangteo/app/money"
@@ -40,7 +39,7 @@ func (r Request) validate() error {
 	case r.Amount > AmountMax:
 		return fault.On("amount", fault.TooLarge).Limit(int64(AmountMax))
 	}
-	return r.Message.validate()
+	return r.Message.validate(1)
 }
 
 // AmountMax bounds what one message may ask for: a card may pay more than a
@@ -254,7 +253,7 @@ func (s *Service) decidedBefore(ctx context.Context, key idem.Key, otherwise err
 }
 
 func (s *Service) approvedBefore(ctx context.Context, id uuid.UUID) (Decision, error) {
-	p, err := s.payments.Get(auth.With(ctx, system), id)
+	p, err := s.payments.Get(asSystem(ctx), id)
 	if err != nil {
 		return Decision{}, err
 	}

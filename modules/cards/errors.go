@@ -11,5 +11,7 @@ var (
 	ErrNotMain         = fault.Declare(fault.Conflict, "card-not-main")
 	ErrTerminalUnknown = fault.Declare(fault.NotFound, "terminal-unknown")
 	ErrReversed        = fault.Declare(fault.Conflict, "card-message-reversed")
+	ErrClaimUnknown    = fault.Declare(fault.NotFound, "claim-unknown")
+	ErrClaimSettled    = fault.Declare(fault.Conflict, "claim-settled")
 	ErrSuperseded      = fault.Declare(fault.Conflict, "card-message-superseded")
 )

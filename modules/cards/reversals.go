@@ -38,7 +38,7 @@ func (r Reversal) validate() error {
 	case !printable(r.Original):
 		return fault.On("original", fault.WrongFormat)
 	}
-	return r.Message.validate()
+	return r.Message.validate(0)
 }
 
 // Reverse undoes what an earlier message moved, or will not move any more: a
@@ -90,20 +90,34 @@ func (s *Service) whereabouts(ctx context.Context, m Message) (ids []tenant.ID, 
 	} else if !errors.Is(err, ErrTerminalUnknown) {
 		return nil, err
 	}
-	link, err := s.link(ctx, m.Issuer, m.Token)
-	if errors.Is(err, ErrNotLinked) {
-		return ids, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	homes, err := s.homes(ctx, link.CitizenID)
+	homes, err := s.homesOfCard(ctx, m)
 	for _, id := range homes {
 		if len(ids) == 0 || ids[0] != id {
 			ids = append(ids, id)
 		}
 	}
 	return ids, err
+}
+
+// homesOfCard lists where a message's card may have paid: where its citizen has
+// a wallet or, if the message does not name the card, where the issuer has
+// terminals.
+func (s *Service) homesOfCard(ctx context.Context, m Message) (ids []tenant.ID, err error) {
+	if m.Token == "" {
+		err := s.db.Platform(ctx, func(ctx context.Context) error {
+			ids, err = s.store.tenantsOf(ctx, m.Issuer)
+			return err
+		})
+		return ids, err
+	}
+	link, err := s.link(ctx, m.Issuer, m.Token)
+	if errors.Is(err, ErrNotLinked) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.homes(ctx, link.CitizenID)
 }
 
 // homes lists where a citizen has a wallet.
@@ -129,7 +143,7 @@ func (s *Service) undo(ctx context.Context, r Reversal, found idem.Found) (Decis
 	if paid == uuid.Nil {
 		return Decision{}, s.keepReversal(ctx, r, uuid.Nil, 0) // nothing had moved
 	}
-	p, err := s.payments.Get(auth.With(ctx, system), paid)
+	p, err := s.payments.Get(asSystem(ctx), paid)
 	if err != nil {
 		return Decision{}, err
 	}
@@ -151,12 +165,15 @@ func (s *Service) undo(ctx context.Context, r Reversal, found idem.Found) (Decis
 	return d, s.keepReversal(ctx, r, p.ID, undone)
 }
 
-var system = auth.Principal{Kind: auth.System}
+// asSystem acts for nobody but the program.
+func asSystem(ctx context.Context) context.Context {
+	return auth.With(ctx, auth.Principal{Kind: auth.System})
+}
 
 // cancel gives back what a payment has taken, once for each key; 0 is all that
 // is left of it.
 func (s *Service) cancel(ctx context.Context, key string, payment uuid.UUID, amount money.Amount) (undone money.Amount, replayed bool, err error) {
-	u, replayed, err := s.payments.Cancel(auth.With(ctx, system), payments.CancelInput{Key: key, PaymentID: payment, Amount: amount})
+	u, replayed, err := s.payments.Cancel(asSystem(ctx), payments.CancelInput{Key: key, PaymentID: payment, Amount: amount})
 	return u.Cancellation.Amount, replayed, err
 }
 

@@ -101,7 +101,9 @@ const (
 	terminalMost  = 16
 )
 
-func (m Message) validate() error {
+// validate checks the fields that name a message; tokenLeast is 0 where the
+// card may be left out.
+func (m Message) validate(tokenLeast int) error {
 	if _, ok := refdata.CardIssuerOf(m.Issuer); !ok {
 		return ErrIssuerUnknown.With("issuer", m.Issuer)
 	}
@@ -110,7 +112,7 @@ func (m Message) validate() error {
 		least      int
 		most       int
 	}{
-		{"key", m.Key, 1, keyMost}, {"retrieval", m.Retrieval, 0, retrievalMost}, {"token", m.Token, 1, tokenMost},
+		{"key", m.Key, 1, keyMost}, {"retrieval", m.Retrieval, 0, retrievalMost}, {"token", m.Token, tokenLeast, tokenMost},
 		{"merchant_number", m.MerchantNumber, 1, merchantMost}, {"terminal", m.Terminal, 1, terminalMost},
 	} {
 		switch {

@@ -151,6 +151,12 @@ func (s store) mapTerminal(ctx context.Context, m Message, merchant uuid.UUID, a
 		m.Issuer, m.MerchantNumber, m.Terminal, tenant.From(ctx), merchant, at).Error
 }
 
+// tenantsOf lists where an issuer has terminals.
+func (s store) tenantsOf(ctx context.Context, issuer string) (ids []tenant.ID, err error) {
+	err = s.db.In(ctx).Raw(`SELECT DISTINCT tenant_id FROM cards.terminals WHERE issuer = ? ORDER BY tenant_id`, issuer).Scan(&ids).Error
+	return ids, err
+}
+
 func (s store) upsertStray(ctx context.Context, t Stray) error {
 	return s.db.In(ctx).Exec(`INSERT INTO cards.strays
 			(tenant_id, id, issuer, merchant_number, terminal, biz_no, name, address, cause, declined, state, first_at, last_at)
@@ -254,9 +260,4 @@ func (s store) useOffer(ctx context.Context, link, merchant uuid.UUID, amount mo
 		SELECT id FROM cards.offers WHERE tenant_id = ? AND link_id = ? AND merchant_id = ? AND state = 'allowed' AND rest >= ? AND expires_at > ?
 		ORDER BY id DESC LIMIT 1)`, tenant.From(ctx), tenant.From(ctx), link, merchant, amount, now)
 	return tx.RowsAffected == 1, tx.Error
-}
-
-func (s store) insertClaim(ctx context.Context, c Claim) error {
-	return s.db.In(ctx).Exec(`INSERT INTO cards.claims (tenant_id, id, citizen_id, wallet_id, payment_id, amount, at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-		c.TenantID, c.ID, c.CitizenID, c.WalletID, c.PaymentID, c.Amount, c.At).Error
 }

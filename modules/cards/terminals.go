@@ -36,7 +36,7 @@ func (s *Service) noteStray(ctx context.Context, t Stray) error {
 // Map says in which shop a terminal stands. A terminal of another shop moves.
 func (s *Service) Map(ctx context.Context, issuer, merchantNumber, terminal string, merchant uuid.UUID) error {
 	m := Message{Issuer: issuer, Key: "-", Token: "-", MerchantNumber: merchantNumber, Terminal: terminal}
-	if err := m.validate(); err != nil {
+	if err := m.validate(1); err != nil {
 		return err
 	}
 	return s.db.Tx(ctx, func(ctx context.Context) error {
