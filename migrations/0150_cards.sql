@@ -23,15 +23,15 @@ CREATE TABLE cards.links (
     product    text        NOT NULL CHECK (length(product) <= 60), -- as the issuer calls it
     name       text        NOT NULL CHECK (length(name) BETWEEN 1 AND 40),
     state      text        NOT NULL CHECK (state IN ('active', 'paused', 'lost', 'unlinked')),
+    main       boolean     NOT NULL, -- where its options do not say
     linked_at  timestamptz NOT NULL,
     changed_at timestamptz NOT NULL,
     UNIQUE (issuer, token)
 );
 CREATE INDEX links_citizen ON cards.links (citizen_id, id);
-CALL app.share('cards.links', 'SELECT, INSERT, UPDATE (name, state, product, linked_at, changed_at)');
+CALL app.share('cards.links', 'SELECT, INSERT, UPDATE (name, state, main, product, linked_at, changed_at)');
 
--- What a card may do in a municipality. No row: voucher only, and main when it
--- is the citizen's only card of its issuer.
+-- What a card may do in a municipality. No row: voucher only.
 CREATE TABLE cards.options (
     link_id    uuid        NOT NULL,
     tenant_id  integer     NOT NULL,

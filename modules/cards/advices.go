@@ -179,7 +179,10 @@ func (s *Service) book(ctx context.Context, a Advice, key idem.Key, link Link, a
 		return d, s.keep(ctx, kept, Request{Message: a.Message, Amount: a.Amount}, link, m.ID)
 	})
 	d.Replayed = replayed
-	return d, err
+	if err != nil || replayed || a.Account == 0 {
+		return d, err
+	}
+	return d, s.fellThrough(ctx, debit{a.Message, a.Account, "advice"}, link, m.ID)
 }
 
 // park keeps an advice that cannot be booked yet.

@@ -111,6 +111,7 @@ type Link struct {
 	Product   string    `json:"product"`
 	Name      string    `json:"name"`
 	State     State     `json:"state"`
+	Main      bool      `json:"-"` // where its options do not say
 	LinkedAt  time.Time `json:"linked_at"`
 	Options   []Option  `json:"options" gorm:"-"`
 }
@@ -122,7 +123,7 @@ func (l Link) In(id tenant.ID) Option {
 			return o
 		}
 	}
-	return Option{TenantID: id, Mode: VoucherOnly, Main: true}
+	return Option{TenantID: id, Mode: VoucherOnly, Main: l.Main}
 }
 
 // Place is where a terminal stands.

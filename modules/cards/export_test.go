@@ -10,10 +10,25 @@ import (
 func (s *Service) KeepLink(ctx context.Context, citizen uuid.UUID, issuer, token string) (Link, error) {
 	l := Link{
 		ID: uuid.Must(uuid.NewV7()), CitizenID: citizen, Issuer: issuer, Token: token, Product: "체크카드", Name: "생활비 카드",
-		State: Active, LinkedAt: s.now(),
+		State: Active, Main: true, LinkedAt: s.now(),
 	}
-	return l, s.keepLink(ctx, l)
+	return s.keepLink(ctx, l)
+}
+
+// KeepSecond links a card that is not the main one.
+func (s *Service) KeepSecond(ctx context.Context, citizen uuid.UUID, issuer, token string) (Link, error) {
+	l := Link{ID: uuid.Must(uuid.NewV7()), CitizenID: citizen, Issuer: issuer, Token: token, Name: "둘째 카드", State: Active, LinkedAt: s.now()}
+	return s.keepLink(ctx, l)
 }
 
 // SettleDoubts reverses what is in doubt.
 func (s *Service) SettleDoubts(ctx context.Context) { s.settleDoubts(ctx) }
+
+// ErrNeverArrived is what a back office says of a key that it has not heard of.
+var ErrNeverArrived = errNeverArrived
+
+// ReadClearing reads a file and counts its rows.
+func ReadClearing(file []byte) (rows int, err error) {
+	f, err := readClearing(file)
+	return len(f.rows), err
+}

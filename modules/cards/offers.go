@@ -86,3 +86,47 @@ func (s *Service) takeOffer(ctx context.Context, link Link, at Place, amount mon
 	})
 	return allowed, err
 }
+
+// Offers lists what a citizen is asked about now, in all municipalities.
+func (s *Service) Offers(ctx context.Context, citizen uuid.UUID) (list []Offer, err error) {
+	homes, err := s.homes(ctx, citizen)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range homes {
+		ctx := tenant.With(ctx, id)
+		err := s.db.Tx(ctx, func(ctx context.Context) error {
+			here, err := s.store.offers(ctx, citizen, s.now())
+			list = append(list, here...)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// Answer keeps what a citizen says to an offer. Allowed, the card is swiped once
+// more within five minutes, and the rest is taken from the bank account. It
+// refuses with ErrOfferOver when it is answered otherwise or too late.
+func (s *Service) Answer(ctx context.Context, citizen, id uuid.UUID, allow bool) (o Offer, err error) {
+	to, until := "declined", s.now()
+	if allow {
+		to, until = "allowed", s.now().Add(allowedFor)
+	}
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		if o, err = s.store.offerOf(ctx, citizen, id); err != nil {
+			return err
+		}
+		if o.State == to {
+			return nil
+		}
+		if o.State != "offered" || s.now().After(o.ExpiresAt) {
+			return ErrOfferOver
+		}
+		o.State, o.ExpiresAt = to, until
+		return s.store.updateOffer(ctx, o)
+	})
+	return o, err
+}

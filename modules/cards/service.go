@@ -32,6 +32,7 @@ type Kits struct {
 	Outbox *outbox.Outbox
 	Audit  *audit.Log
 	Live   *live.Hub
+	Desk   IssuerDesk
 	Now    clock.Now
 	Log    *slog.Logger
 }
@@ -44,6 +45,7 @@ type Service struct {
 	outbox    *outbox.Outbox
 	audit     *audit.Log
 	live      *live.Hub
+	desk      IssuerDesk
 	now       clock.Now
 	log       *slog.Logger
 	ledger    *ledger.Service
@@ -67,7 +69,7 @@ type Service struct {
 // New builds the service over its neighbours.
 func New(kits Kits, l *ledger.Service, c *citizens.Service, m *merchants.Service, v *vouchers.Service, p *payments.Service) *Service {
 	s := &Service{
-		db: kits.DB, store: store{kits.DB, kits.Lane}, keys: kits.Keys, outbox: kits.Outbox, audit: kits.Audit, live: kits.Live, now: kits.Now, log: kits.Log,
+		db: kits.DB, store: store{kits.DB, kits.Lane}, keys: kits.Keys, outbox: kits.Outbox, audit: kits.Audit, live: kits.Live, desk: kits.Desk, now: kits.Now, log: kits.Log,
 		ledger: l, citizens: c, merchants: m, vouchers: v, payments: p,
 		linkMemory: newMemory[string, Link](), placeMemory: newMemory[string, Place](), seen: map[uuid.UUID]bool{},
 	}

@@ -78,7 +78,7 @@ func newTown(t testing.TB) *town {
 	w.payments.Announce(kit.Outbox)
 	w.citizens = citizens.New(kit.DB, kit.Box, nil, kit.Audit, citizens.Limits{}, now)
 	w.cards = cards.New(cards.Kits{
-		DB: kit.DB, Lane: kit.Lane, Keys: kit.Keys, Outbox: kit.Outbox, Audit: kit.Audit, Live: w.hub, Now: now, Log: kit.Log,
+		DB: kit.DB, Lane: kit.Lane, Keys: kit.Keys, Outbox: kit.Outbox, Audit: kit.Audit, Live: w.hub, Desk: w.issuers, Now: now, Log: kit.Log,
 	}, w.ledger, w.citizens, w.merchants, w.vouchers, w.payments)
 	kit.Outbox.On(w.cards.OnCaptured, payments.TopicCaptured)
 	kit.Outbox.On(w.cards.OnPurchased, vouchers.TopicPurchaseCompleted)
@@ -102,11 +102,13 @@ func (w *town) sell() {
 	})
 	w.must(err)
 	for i, m := range w.shops {
-		w.must(w.cards.Map(w.ctx, issuer, number(i), terminal(i), m.ID))
+		w.must(w.cards.Map(w.ctx, issuer, w.number(i), terminal(i), m.ID))
 	}
 }
 
-func number(shop int) string   { return fmt.Sprintf("M%d", shop) }
+// number is a shop's at the issuer; the issuer's, not the municipality's own.
+func (w *town) number(shop int) string { return fmt.Sprintf("M%s%d", w.kit.Tenant, shop) }
+
 func terminal(shop int) string { return fmt.Sprintf("T%d", shop) }
 
 // noBank is never asked: what tests buy was bought in the past.
@@ -134,7 +136,7 @@ func (w *town) buyer(balance money.Amount) *buyer {
 	b.buy(balance)
 	w.numbers++
 	b.token = fmt.Sprintf("tk-%s", b.citizen)
-	w.issuers.give(issuer, b.token)
+	w.issuers.give(b.token)
 	link, err := w.cards.KeepLink(w.ctx, b.citizen, issuer, b.token)
 	w.must(err)
 	b.card = link
@@ -154,7 +156,7 @@ func (b *buyer) buy(amount money.Amount) {
 // message makes a message of the buyer's card at a shop.
 func (b *buyer) message(key string, shop int) cards.Message {
 	return cards.Message{
-		Issuer: issuer, Key: key, Retrieval: key[max(0, len(key)-12):], Token: b.token, MerchantNumber: number(shop), Terminal: terminal(shop), At: b.w.kit.Clock.Now(),
+		Issuer: issuer, Key: key, Retrieval: key[max(0, len(key)-12):], Token: b.token, MerchantNumber: b.w.number(shop), Terminal: terminal(shop), At: b.w.kit.Clock.Now(),
 	}
 }
 
@@ -183,6 +185,13 @@ func (w *town) relay() {
 		more, err = w.kit.Outbox.Relay(w.ctx)
 		w.must(err)
 	}
+}
+
+// purchased tells of a purchase, as vouchers do.
+func (w *town) purchased(b *buyer, amount money.Amount) error {
+	return w.kit.DB.Tx(w.ctx, func(ctx context.Context) error {
+		return w.kit.Outbox.Put(ctx, vouchers.TopicPurchaseCompleted, vouchers.PurchaseSettled{CitizenID: b.citizen, WalletID: b.wallet, Amount: amount})
+	})
 }
 
 // sound recomputes everything.

@@ -21,7 +21,7 @@ func (s store) linksOf(ctx context.Context, keys []string) (map[string]Link, err
 		issuers[i], tokens[i] = key[:2], key[2:]
 	}
 	rows, err := s.lane.Pgx().Query(ctx, `
-		SELECT l.id, l.citizen_id, l.issuer, l.token, l.product, l.name, l.state, l.linked_at, o.tenant_id, o.mode, o.main
+		SELECT l.id, l.citizen_id, l.issuer, l.token, l.product, l.name, l.state, l.main, l.linked_at, o.tenant_id, o.mode, o.main
 		FROM unnest($1::text[], $2::text[]) AS a (issuer, token)
 		JOIN cards.links l ON l.issuer = a.issuer AND l.token = a.token
 		LEFT JOIN cards.options o ON o.link_id = l.id`, issuers, tokens)
@@ -35,7 +35,7 @@ func (s store) linksOf(ctx context.Context, keys []string) (map[string]Link, err
 		mode *string
 		main *bool
 	)
-	columns := []any{&l.ID, &l.CitizenID, &l.Issuer, &l.Token, &l.Product, &l.Name, (*string)(&l.State), &l.LinkedAt, &at, &mode, &main}
+	columns := []any{&l.ID, &l.CitizenID, &l.Issuer, &l.Token, &l.Product, &l.Name, (*string)(&l.State), &l.Main, &l.LinkedAt, &at, &mode, &main}
 	_, err = pgx.ForEachRow(rows, columns, func() error {
 		key := l.Issuer + l.Token
 		known, ok := links[key]
@@ -84,12 +84,35 @@ func (s store) changes(ctx context.Context, since time.Time) (list []change, err
 	return list, err
 }
 
-func (s store) upsertLink(ctx context.Context, l Link, at time.Time) error {
-	return s.db.In(ctx).Exec(`INSERT INTO cards.links (id, citizen_id, issuer, token, product, name, state, linked_at, changed_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+// upsertLink writes a link and returns its id, which is the old one of a card that
+// comes back; uuid.Nil when the card is another citizen's, or linked already.
+func (s store) upsertLink(ctx context.Context, l Link, at time.Time) (uuid.UUID, error) {
+	var ids []uuid.UUID
+	err := s.db.In(ctx).Raw(`INSERT INTO cards.links (id, citizen_id, issuer, token, product, name, state, main, linked_at, changed_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (issuer, token) DO UPDATE SET product = excluded.product, name = excluded.name, state = excluded.state,
-			linked_at = excluded.linked_at, changed_at = excluded.changed_at`,
-		l.ID, l.CitizenID, l.Issuer, l.Token, l.Product, l.Name, l.State, l.LinkedAt, at).Error
+			main = excluded.main, linked_at = excluded.linked_at, changed_at = excluded.changed_at
+		WHERE cards.links.citizen_id = excluded.citizen_id AND cards.links.state = 'unlinked'
+		RETURNING id`,
+		l.ID, l.CitizenID, l.Issuer, l.Token, l.Product, l.Name, l.State, l.Main, l.LinkedAt, at).Scan(&ids).Error
+	if err != nil || len(ids) == 0 {
+		return uuid.Nil, err
+	}
+	return ids[0], nil
+}
+
+func (s store) updateLink(ctx context.Context, l Link, at time.Time) error {
+	return s.db.In(ctx).Exec(`UPDATE cards.links SET name = ?, state = ?, main = ?, changed_at = ? WHERE id = ?`,
+		l.Name, l.State, l.Main, at, l.ID).Error
+}
+
+func (s store) authorisationsOf(ctx context.Context, citizen, link uuid.UUID, limit int) (list []Authorisation, err error) {
+	q := s.db.In(ctx).Table("cards.authorisations").Where("tenant_id = ? AND citizen_id = ?", tenant.From(ctx), citizen)
+	if link != uuid.Nil {
+		q = q.Where("link_id = ?", link)
+	}
+	err = q.Order("id DESC").Limit(limit).Find(&list).Error
+	return list, err
 }
 
 func (s store) upsertOption(ctx context.Context, link uuid.UUID, o Option, at time.Time) error {
@@ -98,7 +121,7 @@ func (s store) upsertOption(ctx context.Context, link uuid.UUID, o Option, at ti
 		link, o.TenantID, o.Mode, o.Main, at).Error
 }
 
-const linkColumns = `id, citizen_id, issuer, token, product, name, state, linked_at`
+const linkColumns = `id, citizen_id, issuer, token, product, name, state, main, linked_at`
 
 func (s store) linksOfCitizen(ctx context.Context, citizen uuid.UUID) (links []Link, err error) {
 	err = s.db.In(ctx).Raw(`SELECT `+linkColumns+` FROM cards.links WHERE citizen_id = ? ORDER BY id LIMIT 100`, citizen).Scan(&links).Error
@@ -141,32 +164,6 @@ func (s store) addOptions(ctx context.Context, links []Link) error {
 		}
 	}
 	return err
-}
-
-func (s store) mapTerminal(ctx context.Context, m Message, merchant uuid.UUID, at time.Time) error {
-	return s.db.In(ctx).Exec(`INSERT INTO cards.terminals (issuer, merchant_number, terminal, tenant_id, merchant_id, mapped_at)
-		VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT (issuer, merchant_number, terminal) DO UPDATE
-			SET tenant_id = excluded.tenant_id, merchant_id = excluded.merchant_id, mapped_at = excluded.mapped_at`,
-		m.Issuer, m.MerchantNumber, m.Terminal, tenant.From(ctx), merchant, at).Error
-}
-
-// tenantsOf lists where an issuer has terminals.
-func (s store) tenantsOf(ctx context.Context, issuer string) (ids []tenant.ID, err error) {
-	err = s.db.In(ctx).Raw(`SELECT DISTINCT tenant_id FROM cards.terminals WHERE issuer = ? ORDER BY tenant_id`, issuer).Scan(&ids).Error
-	return ids, err
-}
-
-func (s store) upsertStray(ctx context.Context, t Stray) error {
-	return s.db.In(ctx).Exec(`INSERT INTO cards.strays
-			(tenant_id, id, issuer, merchant_number, terminal, biz_no, name, address, cause, declined, state, first_at, last_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (tenant_id, issuer, merchant_number, terminal) DO UPDATE SET last_at = excluded.last_at,
-			declined = cards.strays.declined + excluded.declined, state = 'open',
-			biz_no = CASE WHEN excluded.biz_no = '' THEN cards.strays.biz_no ELSE excluded.biz_no END,
-			name = CASE WHEN excluded.name = '' THEN cards.strays.name ELSE excluded.name END,
-			address = CASE WHEN excluded.address = '' THEN cards.strays.address ELSE excluded.address END`,
-		t.TenantID, t.ID, t.Issuer, t.MerchantNumber, t.Terminal, t.BizNo, t.Name, t.Address, t.Cause, t.Declined, t.State, t.FirstAt, t.LastAt).Error
 }
 
 // insertAuthorisations keeps decisions; one that is kept already stays.
@@ -260,4 +257,28 @@ func (s store) useOffer(ctx context.Context, link, merchant uuid.UUID, amount mo
 		SELECT id FROM cards.offers WHERE tenant_id = ? AND link_id = ? AND merchant_id = ? AND state = 'allowed' AND rest >= ? AND expires_at > ?
 		ORDER BY id DESC LIMIT 1)`, tenant.From(ctx), tenant.From(ctx), link, merchant, amount, now)
 	return tx.RowsAffected == 1, tx.Error
+}
+
+func (s store) offers(ctx context.Context, citizen uuid.UUID, now time.Time) (list []Offer, err error) {
+	err = s.db.In(ctx).Raw(`SELECT * FROM cards.offers WHERE tenant_id = ? AND citizen_id = ? AND state IN ('offered', 'allowed') AND expires_at > ?
+		ORDER BY id DESC LIMIT 20`, tenant.From(ctx), citizen, now).Scan(&list).Error
+	return list, err
+}
+
+func (s store) offerOf(ctx context.Context, citizen, id uuid.UUID) (o Offer, err error) {
+	var list []Offer
+	err = s.db.In(ctx).Raw(`SELECT * FROM cards.offers WHERE tenant_id = ? AND id = ? AND citizen_id = ? FOR NO KEY UPDATE`,
+		tenant.From(ctx), id, citizen).Scan(&list).Error
+	if err == nil && len(list) == 0 {
+		err = ErrOfferOver
+	}
+	if err != nil {
+		return o, err
+	}
+	return list[0], nil
+}
+
+func (s store) updateOffer(ctx context.Context, o Offer) error {
+	return s.db.In(ctx).Exec(`UPDATE cards.offers SET state = ?, expires_at = ? WHERE tenant_id = ? AND id = ?`,
+		o.State, o.ExpiresAt, tenant.From(ctx), o.ID).Error
 }
