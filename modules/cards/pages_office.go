@@ -1,0 +1,520 @@
+package cards
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"jangteo/app/auth"
+	"jangteo/app/calendar"
+	"jangteo/app/fault"
+	"jangteo/app/i18n"
+	"jangteo/app/money"
+	"jangteo/app/web"
+	"jangteo/modules/merchants"
+)
+
+// OfficePages are the staff's screens of cards: terminals, clearing and claims.
+type OfficePages struct {
+	service *Service
+	pages   *web.Pages
+}
+
+// NewOfficePages shows what service knows.
+func NewOfficePages(service *Service, pages *web.Pages) *OfficePages {
+	return &OfficePages{service, pages}
+}
+
+type terminalsView struct {
+	web.Frame
+	Form    *web.Form
+	States  []picked
+	State   string
+	Strays  []strayLine
+	NextURL string
+	PrevURL string
+	Manages bool
+}
+
+// picked is an option of a filter.
+type picked struct {
+	Value  string
+	Chosen bool
+}
+
+type strayLine struct {
+	Stray
+	IssuerName string
+}
+
+type terminalView struct {
+	web.Frame
+	Form      *web.Form
+	Stray     strayLine
+	Shop      string // where it was mapped to
+	Proposals []Proposal
+	Query     string
+	Found     []merchants.Merchant
+	Manages   bool
+}
+
+type clearingView struct {
+	web.Frame
+	Form    *web.Form
+	Days    []ClearingDay
+	Day     string
+	States  []picked
+	Files   []ClearingFile
+	Rows    []rowLine
+	CSV     string
+	NextURL string
+	PrevURL string
+	Settles bool
+}
+
+type rowLine struct {
+	ClearingRow
+	IssuerName string
+	Badge      string
+}
+
+type rowView struct {
+	web.Frame
+	Form      *web.Form
+	Row       rowLine
+	Shop      string
+	Ours      *Authorisation
+	Proposals []Authorisation
+	Ways      []string
+	Settles   bool
+}
+
+type officeClaimsView struct {
+	web.Frame
+	Claims  []Claim
+	NextURL string
+}
+
+var (
+	terminalsPage    = web.NewPage[terminalsView](web.Desk, "cards/terminals")
+	terminalPage     = web.NewPage[terminalView](web.Desk, "cards/terminal")
+	clearingPage     = web.NewPage[clearingView](web.Desk, "cards/clearing")
+	rowPage          = web.NewPage[rowView](web.Desk, "cards/row")
+	officeClaimsPage = web.NewPage[officeClaimsView](web.Desk, "cards/office_claims")
+)
+
+var rowBadges = map[RowState]string{
+	RowMatched: "success", RowUnknown: "danger", RowAltered: "danger", RowDuplicate: "warning", RowMissing: "warning", RowNotReversed: "danger",
+	RowStray: "warning", RowSettled: "info",
+}
+
+func manages(c echo.Context, permission string) bool {
+	return auth.From(c.Request().Context()).May(permission)
+}
+
+const pagesMost = 10_000
+
+// pageOf reads which page of a list is asked for, and where its neighbours are.
+func pageOf(c echo.Context, query *web.Form) int {
+	n, err := strconv.Atoi(query.Optional("page", 5))
+	if err != nil || n < 0 || n > pagesMost {
+		return 0
+	}
+	return n
+}
+
+func neighbours(c echo.Context, page int, more bool) (previous, next string) {
+	at := func(n int) string {
+		q := url.Values{}
+		for name, values := range c.QueryParams() {
+			q[name] = values
+		}
+		q.Set("page", strconv.Itoa(n))
+		return c.Request().URL.Path + "?" + q.Encode()
+	}
+	if page > 0 {
+		previous = at(page - 1)
+	}
+	if more {
+		next = at(page + 1)
+	}
+	return previous, next
+}
+
+// Terminals lists the terminals that belong to no shop: GET
+// /office/cards/terminals?state=&page=.
+func (p *OfficePages) Terminals(c echo.Context) error {
+	view, err := p.terminalsView(c)
+	if err != nil {
+		return err
+	}
+	return terminalsPage.Show(c, p.pages, view)
+}
+
+var strayStates = []string{"open", "mapped", "dismissed"}
+
+func (p *OfficePages) terminalsView(c echo.Context) (view terminalsView, err error) {
+	query := web.ReadQuery(c)
+	page := pageOf(c, query)
+	view = terminalsView{Form: web.EmptyForm(), State: "open", Manages: manages(c, "merchants.manage")}
+	for _, state := range strayStates {
+		if query.Value("state") == state {
+			view.State = state
+		}
+	}
+	for _, state := range strayStates {
+		view.States = append(view.States, picked{state, state == view.State})
+	}
+	list, more, err := p.service.Strays(c.Request().Context(), view.State, page)
+	for _, t := range list {
+		view.Strays = append(view.Strays, p.stray(t))
+	}
+	view.PrevURL, view.NextURL = neighbours(c, page, more)
+	return view, err
+}
+
+func (p *OfficePages) stray(t Stray) strayLine {
+	issuer, _ := p.service.Issuer(t.Issuer)
+	return strayLine{t, issuer.Name}
+}
+
+// Import reads an issuer's list of terminals: POST /office/cards/terminals.
+func (p *OfficePages) Import(c echo.Context) error {
+	list, err := web.ReadFile(c, "file", listBytesMost)
+	if err == nil {
+		_, err = p.service.Import(c.Request().Context(), list)
+	}
+	if err != nil {
+		view, viewErr := p.terminalsView(c)
+		if viewErr != nil {
+			return viewErr
+		}
+		return terminalsPage.Refuse(c, p.pages, view.Form, err, view)
+	}
+	web.Flash(c, "success", "cards.flash.imported")
+	return web.Redirect(c, "/office/cards/terminals")
+}
+
+func idOf(c echo.Context, otherwise error) (uuid.UUID, error) {
+	id, err := uuid.Parse(c.Param("id"))
+	if err != nil {
+		return id, otherwise
+	}
+	return id, nil
+}
+
+// Terminal shows one with the shops that it may belong to: GET
+// /office/cards/terminals/{id}?q=.
+func (p *OfficePages) Terminal(c echo.Context) error {
+	view, err := p.terminalView(c)
+	if err != nil {
+		return err
+	}
+	return terminalPage.Show(c, p.pages, view)
+}
+
+func (p *OfficePages) terminalView(c echo.Context) (view terminalView, err error) {
+	ctx, query := c.Request().Context(), web.ReadQuery(c)
+	id, err := idOf(c, ErrStrayUnknown)
+	if err != nil {
+		return view, err
+	}
+	t, err := p.service.Stray(ctx, id)
+	if err != nil {
+		return view, err
+	}
+	view = terminalView{Form: web.EmptyForm(), Stray: p.stray(t), Query: query.Optional("q", 60), Manages: manages(c, "merchants.manage")}
+	if err := query.Err(); err != nil {
+		return view, err
+	}
+	if t.MerchantID != nil {
+		names, err := p.service.merchants.Names(ctx, []uuid.UUID{*t.MerchantID})
+		if err != nil {
+			return view, err
+		}
+		view.Shop = names[*t.MerchantID]
+	}
+	if view.Proposals, err = p.service.Proposals(ctx, t); err != nil {
+		return view, err
+	}
+	if view.Query != "" {
+		view.Found, _, err = p.service.merchants.Search(ctx, merchants.Filter{Query: view.Query, Limit: 10})
+	}
+	return view, err
+}
+
+// Map says in which shop a terminal stands: POST /office/cards/terminals/{id}/map.
+func (p *OfficePages) Map(c echo.Context) error {
+	return p.settleStray(c, "cards.flash.mapped", func(ctx context.Context, t Stray, form *web.Form) error {
+		merchant := form.UUID("merchant_id")
+		if err := form.Err(); err != nil {
+			return err
+		}
+		return p.service.Map(ctx, t.Issuer, t.MerchantNumber, t.Terminal, merchant)
+	})
+}
+
+// Dismiss closes the task of a terminal that is none of ours: POST
+// /office/cards/terminals/{id}/dismiss.
+func (p *OfficePages) Dismiss(c echo.Context) error {
+	return p.settleStray(c, "cards.flash.dismissed", func(ctx context.Context, t Stray, _ *web.Form) error {
+		return p.service.Dismiss(ctx, t.ID)
+	})
+}
+
+// Detach takes a terminal from its shop: POST /office/cards/terminals/{id}/detach.
+func (p *OfficePages) Detach(c echo.Context) error {
+	return p.settleStray(c, "cards.flash.detached", func(ctx context.Context, t Stray, _ *web.Form) error {
+		return p.service.Detach(ctx, t.Issuer, t.MerchantNumber, t.Terminal)
+	})
+}
+
+func (p *OfficePages) settleStray(c echo.Context, flash string, do func(context.Context, Stray, *web.Form) error) error {
+	ctx := c.Request().Context()
+	id, err := idOf(c, ErrStrayUnknown)
+	if err != nil {
+		return err
+	}
+	form, err := web.ReadForm(c)
+	if err != nil {
+		return err
+	}
+	t, err := p.service.Stray(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := do(ctx, t, form); err != nil {
+		view, viewErr := p.terminalView(c)
+		if viewErr != nil {
+			return err
+		}
+		view.Form = form
+		return terminalPage.Refuse(c, p.pages, form, err, view)
+	}
+	web.Flash(c, "success", flash)
+	return web.Redirect(c, "/office/cards/terminals")
+}
+
+var rowStates = []RowState{RowUnknown, RowAltered, RowDuplicate, RowMissing, RowNotReversed, RowStray, RowMatched, RowSettled}
+
+// rowFilter reads what a list of rows is narrowed to; without a state, to what
+// awaits the staff.
+func rowFilter(query *web.Form) (f RowFilter, state string) {
+	if text := query.Value("day"); text != "" {
+		if day, err := calendar.ParseDay(text); err == nil {
+			f.Day = day
+		}
+	}
+	f.States = OpenRows
+	if query.Value("state") == "all" {
+		f.States, state = nil, "all"
+	}
+	for _, s := range rowStates {
+		if query.Value("state") == string(s) {
+			f.States, state = []RowState{s}, string(s)
+		}
+	}
+	return f, state
+}
+
+// Clearing shows what issuers' files say and what is open: GET
+// /office/cards/clearing?day=&state=&page=.
+func (p *OfficePages) Clearing(c echo.Context) error {
+	view, err := p.clearingView(c)
+	if err != nil {
+		return err
+	}
+	return clearingPage.Show(c, p.pages, view)
+}
+
+func (p *OfficePages) clearingView(c echo.Context) (view clearingView, err error) {
+	ctx, query := c.Request().Context(), web.ReadQuery(c)
+	f, state := rowFilter(query)
+	f.Page = pageOf(c, query)
+	view = clearingView{Form: web.EmptyForm(), Settles: manages(c, "settlement.close")}
+	view.States = []picked{{"", state == ""}, {"all", state == "all"}}
+	for _, s := range rowStates {
+		view.States = append(view.States, picked{string(s), state == string(s)})
+	}
+	if !f.Day.IsZero() {
+		view.Day = f.Day.String()
+		if view.Days, err = p.service.Days(ctx, f.Day); err != nil {
+			return view, err
+		}
+	}
+	if view.Files, err = p.service.Files(ctx); err != nil {
+		return view, err
+	}
+	list, more, err := p.service.Rows(ctx, f)
+	for _, r := range list {
+		view.Rows = append(view.Rows, p.row(r))
+	}
+	view.PrevURL, view.NextURL = neighbours(c, f.Page, more)
+	view.CSV = "/office/cards/clearing.csv?" + url.Values{"day": {view.Day}, "state": {state}}.Encode()
+	return view, err
+}
+
+func (p *OfficePages) row(r ClearingRow) rowLine {
+	issuer, _ := p.service.Issuer(r.Issuer)
+	return rowLine{r, issuer.Name, rowBadges[r.State]}
+}
+
+// ClearingCSV downloads rows: GET /office/cards/clearing.csv?day=&state=.
+func (p *OfficePages) ClearingCSV(c echo.Context) error {
+	ctx, lang := c.Request().Context(), web.Lang(c)
+	f, _ := rowFilter(web.ReadQuery(c))
+	var file bytes.Buffer
+	file.WriteString("\uFEFF")
+	w := csv.NewWriter(&file)
+	head := []string{}
+	for _, name := range []string{"day", "issuer", "line", "kind", "state", "retrieval", "merchant-number", "terminal", "swiped", "amount", "voucher", "account", "differs"} {
+		head = append(head, p.pages.Words.T(lang, "cards.col."+name))
+	}
+	_ = w.Write(head)
+	const most = 100 // pages of rowsAtATime
+	for f.Page = range most {
+		list, more, err := p.service.Rows(ctx, f)
+		if err != nil {
+			return err
+		}
+		for _, r := range list {
+			_ = w.Write(csvRow(p.pages.Words, lang, r))
+		}
+		if !more {
+			break
+		}
+	}
+	w.Flush()
+	c.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="card-clearing.csv"`)
+	return c.Blob(http.StatusOK, "text/csv; charset=utf-8", file.Bytes())
+}
+
+func csvRow(words i18n.Words, lang string, r ClearingRow) []string {
+	won := func(a money.Amount) string { return strconv.FormatInt(int64(a), 10) }
+	return []string{
+		r.Day.String(), r.Issuer, strconv.Itoa(r.Line), words.T(lang, "cards.kind."+r.Kind), words.T(lang, "cards.row."+string(r.State)), r.Retrieval,
+		r.MerchantNumber, r.Terminal, r.SwipedAt.In(calendar.Seoul).Format("2006-01-02 15:04:05"), won(r.Amount), won(r.Voucher), won(r.Account), r.Differs,
+	}
+}
+
+// Upload imports an issuer's clearing file: POST /office/cards/clearing.
+func (p *OfficePages) Upload(c echo.Context) error {
+	file, err := web.ReadFile(c, "file", clearingMost)
+	var cleared Cleared
+	if err == nil {
+		cleared, err = p.service.Clear(c.Request().Context(), file)
+	}
+	if err != nil {
+		view, viewErr := p.clearingView(c)
+		if viewErr != nil {
+			return viewErr
+		}
+		return clearingPage.Refuse(c, p.pages, view.Form, err, view)
+	}
+	flash := "cards.flash.cleared"
+	if cleared.Again {
+		flash = "cards.flash.cleared-again"
+	}
+	web.Flash(c, "success", flash)
+	return web.Redirect(c, "/office/cards/clearing?day="+cleared.File.Day.String())
+}
+
+// Row shows one row beside what we have: GET /office/cards/clearing/{id}.
+func (p *OfficePages) Row(c echo.Context) error {
+	view, err := p.rowView(c)
+	if err != nil {
+		return err
+	}
+	return rowPage.Show(c, p.pages, view)
+}
+
+func (p *OfficePages) rowView(c echo.Context) (view rowView, err error) {
+	ctx := c.Request().Context()
+	id, err := idOf(c, ErrRowUnknown)
+	if err != nil {
+		return view, err
+	}
+	r, ours, proposals, err := p.service.Row(ctx, id)
+	if err != nil {
+		return view, err
+	}
+	view = rowView{Form: web.EmptyForm(), Row: p.row(r), Ours: ours, Proposals: proposals, Settles: manages(c, "settlement.close")}
+	for _, how := range []string{"booked", "cancelled", "accepted"} {
+		if r.May(how) {
+			view.Ways = append(view.Ways, how)
+		}
+	}
+	if r.MerchantID != nil {
+		names, err := p.service.merchants.Names(ctx, []uuid.UUID{*r.MerchantID})
+		if err != nil {
+			return view, err
+		}
+		view.Shop = names[*r.MerchantID]
+	}
+	return view, nil
+}
+
+// Settle closes a row: POST /office/cards/clearing/{id}.
+func (p *OfficePages) Settle(c echo.Context) error {
+	form, err := web.ReadForm(c)
+	if err != nil {
+		return err
+	}
+	id, err := idOf(c, ErrRowUnknown)
+	if err != nil {
+		return err
+	}
+	in := SettleInput{Row: id, How: form.Choice("how", "matched", "booked", "cancelled", "accepted"), Reason: form.Text("reason", 500)}
+	if in.How == "matched" {
+		in.With = form.UUID("with")
+	}
+	if err = form.Err(); err == nil {
+		_, err = p.service.Settle(c.Request().Context(), in)
+	}
+	if err == nil {
+		web.Flash(c, "success", "cards.flash.settled")
+		return web.Redirect(c, "/office/cards/clearing")
+	}
+	if errors.Is(err, ErrRowUnknown) {
+		return err
+	}
+	if _, refused := fault.Of(err); !refused {
+		return err
+	}
+	view, viewErr := p.rowView(c)
+	if viewErr != nil {
+		return viewErr
+	}
+	view.Form = form
+	return rowPage.Refuse(c, p.pages, form, err, view)
+}
+
+// Claims lists what citizens owe because of stand-in payments: GET
+// /office/cards/claims?before=.
+func (p *OfficePages) Claims(c echo.Context) error {
+	const shown = 50
+	var before uuid.UUID
+	if text := c.QueryParam("before"); text != "" {
+		var err error
+		if before, err = uuid.Parse(text); err != nil {
+			return fault.On("before", fault.WrongFormat)
+		}
+	}
+	list, err := p.service.Claims(c.Request().Context(), before, shown+1)
+	if err != nil {
+		return err
+	}
+	view := officeClaimsView{Claims: list}
+	if len(list) > shown {
+		view.Claims = list[:shown]
+		view.NextURL = "/office/cards/claims?before=" + list[shown-1].ID.String()
+	}
+	return officeClaimsPage.Show(c, p.pages, view)
+}
