@@ -229,7 +229,7 @@ func (a *App) build(ctx context.Context, box *crypt.Box) (err error) {
 	a.Notifications = notifications.New(a.DB, a.Live, a.Merchants.Names, now)
 	a.Reports = reports.New(reports.Services{
 		DB: a.DB, Audit: a.Audit, Tenants: a.Tenants, Ledger: a.Ledger, Citizens: a.Citizens, Merchants: a.Merchants,
-		Vouchers: a.Vouchers, Payments: a.Payments, Settlement: a.Settlement, Approvals: a.Approvals, Now: now,
+		Vouchers: a.Vouchers, Payments: a.Payments, Cards: a.Cards, Settlement: a.Settlement, Approvals: a.Approvals, Now: now,
 	})
 	return nil
 }

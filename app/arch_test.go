@@ -29,7 +29,7 @@ var arrows = map[string][]string{
 	"settlement":    {"ledger", "merchants", "banking"},
 	"incidents":     {"sessions", "tenants"},
 	"notifications": {"citizens", "merchants"},
-	"reports":       {"ledger", "tenants", "citizens", "sessions", "incidents", "staff", "banking", "merchants", "vouchers", "payments", "settlement"},
+	"reports":       {"ledger", "tenants", "citizens", "sessions", "incidents", "staff", "banking", "merchants", "vouchers", "payments", "cards", "settlement"},
 }
 
 // rooms are the packages of app that know modules: they put the house together,

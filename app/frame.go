@@ -39,6 +39,7 @@ var faces = []struct {
 		{Key: "nav.shop.settlements", URL: "/shop/settlements", Icon: "bank"},
 		{Key: "nav.shop.qr", URL: "/shop/qr", Icon: "qr"},
 		{Key: "nav.shop.clerks", URL: "/shop/clerks", Icon: "users"},
+		{Key: "nav.shop.terminals", URL: "/shop/terminals", Icon: "phone"},
 		{Key: "nav.shop.security", URL: "/shop/security", Icon: "lock"},
 	}},
 	{"/operations", "/operations/approvals", "/operations/sign-out", []web.NavItem{

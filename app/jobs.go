@@ -17,6 +17,7 @@ import (
 	"jangteo/modules/payments"
 	"jangteo/modules/sessions"
 	"jangteo/modules/settlement"
+	"jangteo/modules/vouchers"
 )
 
 // events says which event wakes which module.
@@ -24,6 +25,7 @@ func (a *App) events() {
 	a.Outbox.On(a.Notifications.OnEvents, notifications.Topics...)
 	a.Outbox.On(a.tills.Tell, payments.TopicCaptured, payments.TopicCancelled)
 	a.Outbox.On(a.Cards.OnCaptured, payments.TopicCaptured)
+	a.Outbox.On(a.Cards.OnPurchased, vouchers.TopicPurchaseCompleted)
 	a.Outbox.On(a.Incidents.OnRecordMissing, sessions.TopicRecordMissing)
 }
 
@@ -46,6 +48,8 @@ func (a *App) timers() []timer {
 	return []timer{
 		{"resolve-transfers", 5 * time.Second, func(ctx context.Context) error { _, err := a.Banking.Resolve(ctx, 200); return err }},
 		{"book-parked-advices", time.Minute, func(ctx context.Context) error { _, err := a.Cards.BookParked(ctx); return err }},
+		{"resolve-swaps", 30 * time.Second, a.resolveSwaps},
+		{"fetch-clearing", 10 * time.Minute, a.fetchClearing},
 		{"sweep-purchases", time.Minute, func(ctx context.Context) error { _, err := a.Vouchers.Sweep(ctx); return err }},
 		{"carry-out-approved", 15 * time.Second, a.carryOutApproved},
 		{"close-days", 10 * time.Minute, a.closeDays},
@@ -91,6 +95,23 @@ func (a *App) payOut(ctx context.Context) error {
 		_, err := a.Settlement.PayOut(ctx, settlement.Due)
 		return err
 	})
+}
+
+// resolveSwaps goes on with the swaps whose issuer has not decided.
+func (a *App) resolveSwaps(ctx context.Context) error {
+	return a.eachLive(ctx, func(ctx context.Context) error {
+		_, err := a.Cards.ResolveSwaps(ctx)
+		return err
+	})
+}
+
+// fetchClearing asks issuers for yesterday's file, until they have it.
+func (a *App) fetchClearing(ctx context.Context) error {
+	if a.Config.Cards.BackOffice == "" {
+		return nil
+	}
+	yesterday := calendar.DayOf(a.Now()).AddDays(-1)
+	return a.eachLive(ctx, func(ctx context.Context) error { return a.Cards.FetchClearing(ctx, yesterday) })
 }
 
 // keysKept is how long a request may be sent again with its key.

@@ -14,6 +14,7 @@ import (
 	"jangteo/app/throttle"
 	"jangteo/app/web"
 	"jangteo/modules/banking"
+	"jangteo/modules/cards"
 	"jangteo/modules/citizens"
 	"jangteo/modules/incidents"
 	"jangteo/modules/ledger"
@@ -88,6 +89,7 @@ func (a *App) api() {
 		troubles = incidents.NewAPI(a.Incidents)
 		books    = ledger.NewAPI(a.Ledger)
 		receipts = payments.NewReceiptAPI(a.receipts())
+		card     = cards.NewAPI(a.Cards)
 	)
 	// anyone
 	web.JSON(r, web.Route{Method: get, Path: "/status", Class: web.Read, Summary: "Whether everything works"}, a.status)
@@ -127,6 +129,17 @@ func (a *App) api() {
 	web.JSON(r, web.Route{Method: get, Path: "/tenants/{tenant}/payments/{id}", Access: citizen, Class: web.Read, Summary: "A payment as it stands"}, paying.Get)
 	web.JSON(r, web.Route{Method: get, Path: "/tenants/{tenant}/payments/{id}/receipt", Access: citizen, Class: web.Read, Summary: "A signed receipt, with the proof that the payment is in the published books"}, receipts.Get)
 	web.JSON(r, web.Route{Method: post, Path: "/tenants/{tenant}/payments/{id}/cancellations", Access: citizen, Class: web.Pay, Status: created, Summary: "Undo a payment, whole or in part"}, paying.Cancel)
+	web.JSON(r, web.Route{Method: get, Path: "/me/cards", Access: citizen, Class: web.Read, Summary: "My linked cards and what each may do"}, card.List)
+	web.JSON(r, web.Route{Method: get, Path: "/me/cards/available", Access: citizen, Class: web.Buy, Summary: "My cards of an issuer that can be linked"}, card.Available)
+	web.JSON(r, web.Route{Method: post, Path: "/me/cards", Access: citizen, Class: web.Buy, Status: created, Summary: "Link a card"}, card.Link)
+	web.JSON(r, web.Route{Method: patch, Path: "/me/cards/{id}", Access: citizen, Class: web.Pay, Summary: "Rename, pause, unlink a card, report it lost, or say what it may do"}, card.Change)
+	web.JSON(r, web.Route{Method: get, Path: "/me/card-offers", Access: citizen, Class: web.Pay, Summary: "What my cards ask me now"}, card.Offers)
+	web.JSON(r, web.Route{Method: post, Path: "/tenants/{tenant}/card-offers/{id}/answer", Access: citizen, Class: web.Pay, Summary: "Let the bank account pay the rest, or not"}, card.Answer)
+	web.JSON(r, web.Route{Method: get, Path: "/me/card-swaps", Access: citizen, Class: web.Read, Summary: "What took my bank account although the voucher could have paid"}, card.Swaps)
+	web.JSON(r, web.Route{Method: get, Path: "/tenants/{tenant}/card-swaps/{id}", Access: citizen, Class: web.Read, Summary: "One of them with every step of its swap"}, card.GetSwap)
+	web.JSON(r, web.Route{Method: post, Path: "/tenants/{tenant}/card-swaps/{id}", Access: citizen, Class: web.Pay, Summary: "Let the voucher pay it instead"}, card.Swap)
+	web.JSON(r, web.Route{Method: get, Path: "/me/card-claims", Access: citizen, Class: web.Read, Summary: "What I owe for stand-in payments"}, card.Claims)
+	web.JSON(r, web.Route{Method: post, Path: "/tenants/{tenant}/card-claims/{id}/repayments", Access: citizen, Class: web.Pay, Status: created, Summary: "Repay a claim out of the wallet"}, card.Repay)
 	// merchants
 	web.JSON(r, web.Route{Method: post, Path: "/merchant/sessions", Class: web.Login, Status: created, Summary: "Sign a clerk in"}, shops.SignIn)
 	web.JSON(r, web.Route{Method: get, Path: "/merchant/sales", Access: web.ClerksWho("sales.read"), Class: web.Read, Summary: "What the shop was paid"}, tills.Sales)
@@ -235,6 +248,21 @@ func (a *App) citizenPages(signIn *sessions.Pages) {
 	a.page(citizen, web.Buy, post, "/my/bank-accounts", accounts.Link)
 	a.page(citizen, web.Buy, get, "/my/bank-accounts/{id}/unlink", accounts.UnlinkForm)
 	a.page(citizen, web.Buy, post, "/my/bank-accounts/{id}/unlink", accounts.Unlink)
+	card := cards.NewPages(a.Cards, a.Pages)
+	a.page(citizen, web.Read, get, "/my/cards", card.List)
+	a.page(citizen, web.Buy, post, "/my/cards", card.Link)
+	a.page(citizen, web.Buy, get, "/my/cards/new", card.New)
+	a.page(citizen, web.Read, get, "/my/cards/{id}", card.Card)
+	a.page(citizen, web.Pay, post, "/my/cards/{id}/name", card.Rename)
+	a.page(citizen, web.Pay, post, "/my/cards/{id}/option", card.SetOption)
+	a.page(citizen, web.Pay, post, "/my/cards/{id}/state", card.SetState)
+	a.page(citizen, web.Pay, post, "/my/cards/offers/{tenant}/{id}", card.Answer)
+	a.page(citizen, web.Read, get, "/my/cards/swaps", card.Swaps)
+	a.page(citizen, web.Read, get, "/my/cards/swaps/{tenant}/{id}", card.ShowSwap)
+	a.page(citizen, web.Pay, post, "/my/cards/swaps/{tenant}/{id}", card.Swap)
+	a.page(citizen, web.Read, get, "/my/cards/claims", card.Claims)
+	a.page(citizen, web.Pay, post, "/my/cards/claims/{tenant}/wish", card.Wish)
+	a.page(citizen, web.Pay, post, "/my/cards/claims/{tenant}/{id}", card.Repay)
 	a.page(citizen, web.Read, get, "/my/inbox", inbox.Inbox)
 	a.page(citizen, web.Read, post, "/my/inbox/read", inbox.Read)
 	a.page(citizen, web.Read, get, "/my/security", signIn.Security)
@@ -298,6 +326,9 @@ func (a *App) shopPages(shop *merchants.Pages) {
 	a.page(web.ClerksWho("qr.make"), web.Read, get, "/shop/qr", shop.QR)
 	a.page(web.ClerksWho("qr.make"), web.Read, get, "/shop/qr.png", shop.QRPicture)
 	a.page(web.ClerksWho("qr.make"), web.Read, get, "/shop/qr.svg", shop.QRDrawing)
+	terminals := cards.NewShopPages(a.Cards, a.Pages)
+	a.page(web.ClerksWho("sales.read"), web.Read, get, "/shop/terminals", terminals.Terminals)
+	a.page(web.ClerksWho("qr.make"), web.Read, post, "/shop/terminals", terminals.Ask)
 }
 
 func (a *App) officePages(office *signin.Pages) {
@@ -334,6 +365,19 @@ func (a *App) officePages(office *signin.Pages) {
 	a.page(may("settlement.close").Lately(), web.Report, post, "/office/settlements/close", r.CloseDays)
 	a.page(may("settlement.close").Lately(), web.Report, post, "/office/settlements/pay-out", r.ProposePayOut)
 	a.page(may("settlement.close").Lately(), web.Report, post, "/office/settlements/{id}/retry", r.ProposeRetry)
+	card := cards.NewOfficePages(a.Cards, a.Pages)
+	a.page(may("merchants.read"), web.Report, get, "/office/cards/terminals", card.Terminals)
+	a.page(may("merchants.manage"), web.Report, post, "/office/cards/terminals", card.Import)
+	a.page(may("merchants.read"), web.Report, get, "/office/cards/terminals/{id}", card.Terminal)
+	a.page(may("merchants.manage"), web.Report, post, "/office/cards/terminals/{id}/map", card.Map)
+	a.page(may("merchants.manage"), web.Report, post, "/office/cards/terminals/{id}/dismiss", card.Dismiss)
+	a.page(may("merchants.manage"), web.Report, post, "/office/cards/terminals/{id}/detach", card.Detach)
+	a.page(may("settlement.read"), web.Report, get, "/office/cards/clearing", card.Clearing)
+	a.page(may("settlement.read"), web.Report, get, "/office/cards/clearing.csv", card.ClearingCSV)
+	a.page(may("settlement.close"), web.Report, post, "/office/cards/clearing", card.Upload)
+	a.page(may("settlement.read"), web.Report, get, "/office/cards/clearing/{id}", card.Row)
+	a.page(may("settlement.close"), web.Report, post, "/office/cards/clearing/{id}", card.Settle)
+	a.page(may("payments.read"), web.Report, get, "/office/cards/claims", card.Claims)
 	four := staff.NewApprovalPages(a.Approvals, a.Pages, a.Now)
 	a.page(web.Staff, web.Report, get, "/office/approvals", four.List)
 	a.page(web.Staff, web.Report, get, "/office/approvals/{id}", four.Show)

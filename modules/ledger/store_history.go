@@ -239,7 +239,7 @@ func (r *leafReader) end() error {
 var kinds = func() map[string]EntryKind {
 	known := map[string]EntryKind{}
 	for _, kind := range []EntryKind{
-		Funding, PurchaseReserved, PurchaseCompleted, PurchaseReleased, Payment, Cancellation, PayoutSent, PayoutSettled, PayoutReturned, Correction,
+		Funding, PurchaseReserved, PurchaseCompleted, PurchaseReleased, Payment, Cancellation, PayoutSent, PayoutSettled, PayoutReturned, Correction, ClaimRepaid,
 	} {
 		known[string(kind)] = kind
 	}

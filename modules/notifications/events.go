@@ -14,6 +14,7 @@ import (
 var Topics = []string{
 	"vouchers.purchase-completed", "vouchers.purchase-failed",
 	"payments.captured", "payments.cancelled", "sessions.ended",
+	"cards.declined", "cards.offered", "cards.claimed", "cards.fell-through", "cards.swapped",
 }
 
 // happened is what the events of several modules say, as far as a notice needs it.
@@ -21,6 +22,8 @@ type happened struct {
 	CitizenID  uuid.UUID    `json:"citizen_id"`
 	PurchaseID uuid.UUID    `json:"purchase_id"`
 	PaymentID  uuid.UUID    `json:"payment_id"`
+	SwapID     uuid.UUID    `json:"fall_through_id"`
+	Rest       money.Amount `json:"rest"`
 	MerchantID uuid.UUID    `json:"merchant_id"`
 	Amount     money.Amount `json:"amount"`
 	Paid       money.Amount `json:"paid"`
@@ -61,6 +64,17 @@ func noticeOf(e outbox.Event, h happened) (n Notice, told bool) {
 	case "sessions.ended":
 		n.Kind, n.Params = SessionEnded, Params{Reason: h.Code}
 		n.Link = "/my/security"
+	case "cards.declined":
+		n.Kind, n.Link, n.Params.Reason = CardDeclined, "/my/cards", h.Code
+	case "cards.offered":
+		n.Kind, n.Link, n.Params.Amount = CardOffered, "/my/cards", h.Rest
+	case "cards.claimed":
+		n.Kind, n.Link = CardClaimed, "/my/cards/claims"
+	case "cards.fell-through", "cards.swapped":
+		n.Kind, n.Link = CardFellThrough, "/my/cards/swaps/"+e.Tenant.String()+"/"+h.SwapID.String()
+		if e.Topic == "cards.swapped" {
+			n.Kind = CardSwapped
+		}
 	default:
 		return Notice{}, false
 	}

@@ -30,6 +30,11 @@ const (
 	PaymentCaptured   Kind = "payment-captured"
 	PaymentCancelled  Kind = "payment-cancelled"
 	SessionEnded      Kind = "session-ended"
+	CardDeclined      Kind = "card-declined"
+	CardOffered       Kind = "card-offered"
+	CardClaimed       Kind = "card-claimed"
+	CardFellThrough   Kind = "card-fell-through"
+	CardSwapped       Kind = "card-swapped"
 )
 
 // lateAfter is how long after the event a notice may come without saying so.

@@ -104,7 +104,7 @@ func (p *Pages) line(n Notice, lang string) noticeLine {
 		shop = words.T(lang, "notifications.shop-unknown")
 	}
 	reason := n.Params.Reason
-	if n.Kind == SessionEnded {
+	if n.Kind == SessionEnded || n.Kind == CardDeclined {
 		reason = words.T(lang, "problem."+reason+".title")
 	}
 	pairs := []any{"amount", n.Params.Amount.In(lang), "paid", n.Params.Paid.In(lang), "shop", shop, "reason", reason}
@@ -125,4 +125,5 @@ func (p *Pages) line(n Notice, lang string) noticeLine {
 
 var icons = map[Kind]string{
 	PurchaseCompleted: "plus", PurchaseFailed: "warn", PaymentCaptured: "shop", PaymentCancelled: "undo", SessionEnded: "phone",
+	CardDeclined: "warn", CardOffered: "bell", CardClaimed: "info", CardFellThrough: "bank", CardSwapped: "check",
 }

@@ -91,6 +91,7 @@ func (p *Pages) Ledger(c echo.Context) error {
 		{ledger.Fund, house.Fund, r.sum(held.Fund)}, {ledger.Subsidy, house.Subsidy, r.sum(held.Subsidy)},
 		{ledger.Reserved, house.Reserved, r.sum(held.Reserved)}, {ledger.Transit, house.Transit, r.sum(held.Transit)},
 		{ledger.Wallet, uuid.Nil, r.sum(held.Wallets)}, {ledger.Payable, uuid.Nil, r.sum(held.Payable)},
+		{ledger.ClaimAccount, uuid.Nil, r.sum(held.Claims)},
 	} {
 		name, address := text(r.t("reports.account-kind."+string(line.kind))), ""
 		if line.id != uuid.Nil {

@@ -20,6 +20,7 @@ import (
 	"jangteo/app/clock"
 	"jangteo/app/db"
 	"jangteo/app/tenant"
+	"jangteo/modules/cards"
 	"jangteo/modules/citizens"
 	"jangteo/modules/ledger"
 	"jangteo/modules/merchants"
@@ -40,6 +41,7 @@ type Services struct {
 	Merchants  *merchants.Service
 	Vouchers   *vouchers.Service
 	Payments   *payments.Service
+	Cards      *cards.Service // nil: no cards are linked
 	Settlement *settlement.Service
 	Approvals  *approvals.Approvals
 }

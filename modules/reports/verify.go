@@ -79,9 +79,11 @@ func (s *Service) recompute(ctx context.Context, v *Verification) error {
 		return err
 	}
 	v.Accounts, v.Entries, v.Transfers, v.Days, v.Differences = books.Accounts, books.Entries, books.Transfers, books.Days, books.Differences
-	for _, check := range []func(context.Context) ([]ledger.Difference, error){
-		s.Payments.Verify, s.Vouchers.Verify, s.Settlement.Verify,
-	} {
+	checks := []func(context.Context) ([]ledger.Difference, error){s.Payments.Verify, s.Vouchers.Verify, s.Settlement.Verify}
+	if s.Cards != nil {
+		checks = append(checks, s.Cards.Verify)
+	}
+	for _, check := range checks {
 		found, err := check(ctx)
 		if err != nil {
 			return err
