@@ -100,8 +100,10 @@ type App struct {
 	tills    *payments.ShopPages
 	keys     *idem.Keys
 	provider *citizens.Provider
-	work     sync.WaitGroup
-	demo     bool
+
+	backOffice *cards.BackOffice
+	work       sync.WaitGroup
+	demo       bool
 }
 
 // New builds everything over the database that the configuration names. Nothing
@@ -222,8 +224,9 @@ func (a *App) build(ctx context.Context, box *crypt.Box) (err error) {
 	a.Sessions.KnowMembers(a.Vouchers.Members)
 	a.Payments = payments.New(a.DB, a.keys, a.Ledger, a.Merchants, a.Vouchers, now)
 	a.Payments.Announce(a.Outbox)
+	a.backOffice = cards.NewBackOffice(cfg.Cards.BackOffice, cfg.Cards.BackOfficeSecret)
 	a.Cards = cards.New(cards.Kits{
-		DB: a.DB, Lane: a.Lane, Keys: a.keys, Outbox: a.Outbox, Audit: a.Audit, Live: a.Live, Now: now, Log: log,
+		DB: a.DB, Lane: a.Lane, Keys: a.keys, Outbox: a.Outbox, Audit: a.Audit, Live: a.Live, Desk: a.backOffice, Now: now, Log: log,
 	}, a.Ledger, a.Citizens, a.Merchants, a.Vouchers, a.Payments)
 	a.Settlement = settlement.New(a.DB, a.Ledger, a.Merchants, a.Banking, a.Outbox, a.Audit, a.Approvals, a.Live, a.terms, now, log)
 	a.Notifications = notifications.New(a.DB, a.Live, a.Merchants.Names, now)
@@ -299,6 +302,9 @@ func (a *App) Close() {
 	}
 	if a.provider != nil {
 		a.provider.Close()
+	}
+	if a.backOffice != nil {
+		a.backOffice.Close()
 	}
 	for _, d := range []*db.DB{a.DB, a.Lane} {
 		if d != nil {

@@ -92,6 +92,7 @@ func newHouse(t testing.TB, address string) *house {
 	}
 	h.cfg.Database.URL, h.cfg.Database.Connections, h.cfg.Secrets.MasterKey = address, 8, testkit.MasterKey
 	h.cfg.Bank.URL, h.cfg.Identity.URL, h.cfg.Messages.URL = h.sims.BankURL, h.sims.IdentityURL, h.sims.MessagesURL
+	h.cfg.Cards.BackOffice = h.sims.IssuersURL
 	h.cfg.Bank.Institution, h.cfg.Bank.ClientID, h.cfg.Bank.ClientSecret = "M202600001", "jangteo", "an outside secret"
 	h.cfg.Limits.KnocksPerAddress, h.cfg.Limits.RenewalsPerSession, h.cfg.Limits.ChallengesPerDevice = 1_000_000, 1_000_000, 1_000_000 // all have one address here
 	h.cfg.Server.PublicURL, h.cfg.Sessions.StaffSecondFactor = "http://127.0.0.1", false

@@ -50,6 +50,7 @@ func TestOpenAPI(t *testing.T) {
 	s.holds("post", "/tenants/{tenant}/payments", c.pay(home, 900_000, newID()))
 	owner := h.clerk(t, "owner11560")
 	trouble := h.incident(t)
+	card := h.linkCard(t, c, h.towns[home].shop.ID)
 	for path := range maps.Keys(paths) {
 		operation, _ := paths[path].(map[string]any)["get"].(map[string]any)
 		if operation == nil {
@@ -63,6 +64,8 @@ func TestOpenAPI(t *testing.T) {
 		switch {
 		case strings.Contains(path, "/wallets/"):
 			id = bought.id("wallet_id")
+		case strings.Contains(path, "/card-swaps/"):
+			id = card.swap
 		case strings.Contains(path, "/purchases/"):
 			id = bought.id("id")
 		case strings.Contains(path, "/incidents/"):

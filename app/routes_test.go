@@ -81,7 +81,7 @@ func (h *house) as(t testing.TB, who someone, route web.Route, path string) answ
 			headers = who.headers
 		}
 		var body any
-		if route.Method == http.MethodPost {
+		if route.Method == http.MethodPost || route.Method == http.MethodPatch {
 			body = "{}"
 		}
 		return c.do(route.Method, path, body, append(headers, "Idempotency-Key", newID())...)
@@ -193,7 +193,9 @@ func (h *house) tryRoutes(t *testing.T) {
 	if err != nil || len(changes) != 1 {
 		t.Fatalf("the audit log: %v, %v", changes, err)
 	}
+	card := h.linkCard(t, citizen, h.towns[home].shop.ID)
 	ids := map[string]string{
+		"cards": card.card, "card-swaps": card.swap, "swaps": card.swap, "terminals": card.terminal, "clearing": card.row,
 		"payments": payment, "purchases": bought.id("id"), "wallets": bought.id("wallet_id"), "accounts": bought.id("wallet_id"), "entries": payment,
 		"merchants": h.towns[home].shop.ID.String(), "programmes": h.towns[home].programme.String(), "settlements": settled,
 		"citizens": citizen.do("GET", "/me", nil).want(200).id("id"), "sessions": citizen.session, "bank-accounts": account,

@@ -80,7 +80,7 @@ func (a *API) List(ctx context.Context, _ *struct{}) (*CardsReply, error) {
 
 // AvailableRequest names an issuer.
 type AvailableRequest struct {
-	Issuer string `query:"issuer" required:"true" minLength:"2" maxLength:"2" example:"31"`
+	Issuer string `query:"issuer" maxLength:"2" example:"31" doc:"Left out: nobody is asked"`
 }
 
 // AvailableReply lists the cards that an issuer knows the citizen to have.
@@ -93,15 +93,14 @@ type AvailableReply struct {
 
 // Available is GET /me/cards/available.
 func (a *API) Available(ctx context.Context, in *AvailableRequest) (*AvailableReply, error) {
-	list, err := a.service.Available(ctx, auth.From(ctx).ID, in.Issuer)
-	if err != nil {
-		return nil, err
-	}
 	out := &AvailableReply{}
-	if out.Body.Items = list; list == nil {
-		out.Body.Items = []IssuerCard{}
+	out.Body.Items = []IssuerCard{}
+	if in.Issuer == "" {
+		return out, nil
 	}
-	return out, nil
+	list, err := a.service.Available(ctx, auth.From(ctx).ID, in.Issuer)
+	out.Body.Items = append(out.Body.Items, list...)
+	return out, err
 }
 
 // LinkRequest links one of the cards that /me/cards/available lists.

@@ -162,24 +162,6 @@ func notThat(status int) error {
 	return fmt.Errorf("an issuer's back office answered %d", status)
 }
 
-// soundToken says whether a text can be a card's token; one that could be a
-// card's number is none.
-func soundToken(token string) bool {
-	const least = 8
-	if len(token) < least || len(token) > tokenMost {
-		return false
-	}
-	digits := true
-	for _, c := range []byte(token) {
-		digit := '0' <= c && c <= '9'
-		digits = digits && digit
-		if !digit && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' && c != '_' {
-			return false
-		}
-	}
-	return !digits || len(token) < 13 || len(token) > 19
-}
-
 func (b *BackOffice) ask(ctx context.Context, method, issuer, path string, body, answer any) (status int, err error) {
 	response, err := b.send(ctx, method, issuer, path, body)
 	if err != nil {

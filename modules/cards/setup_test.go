@@ -70,7 +70,7 @@ func newTown(t testing.TB) *town {
 	bank, err := banking.New(kit.DB, kit.Lane, noBank{}, kit.Box, banking.Config{InstitutionCode: "M202600001"}, now, kit.Log)
 	w.must(err)
 	w.vouchers = vouchers.New(vouchers.Kits{
-		DB: kit.DB, Lane: kit.Lane, Keys: kit.Keys, Outbox: kit.Outbox, Audit: kit.Audit, Now: now, Log: kit.Log,
+		DB: kit.DB, Lane: kit.Lane, Keys: kit.Keys, Outbox: kit.Outbox, Audit: kit.Audit, Approvals: kit.Approvals, Now: now, Log: kit.Log,
 	}, w.ledger, w.tenants, bank)
 	w.hub = live.New(kit.DB, kit.Log)
 	w.merchants = merchants.New(kit.DB, kit.Lane, w.ledger, kit.Box, kit.Audit, w.hub, desk.Open(t, kit), time.Hour, now, kit.Log)

@@ -202,7 +202,7 @@ func answered(t *testing.T, body []byte) {
 	case err != nil:
 		t.Fatal(err)
 	case q.subject != network:
-		if err := q.Message.validate(); q.Issuer != "" && err != nil {
+		if err := q.Message.validate(0); q.Issuer != "" && err != nil {
 			t.Errorf("what was read is not sound: %v", err)
 		}
 		if q.amount <= 0 || q.Key == "" || len(q.Key) > keyMost || !printable(q.Key) || q.At.IsZero() || q.reversed() < 0 || cardNumber(q.Token) {
