@@ -44,24 +44,45 @@ func NewDesk[K comparable, V any](rounds int, patience time.Duration, fetch func
 
 // Ask returns the value of a key, ErrNotFound, the error of its round or, when
 // that takes too long, context.DeadlineExceeded.
-func (d *Desk[K, V]) Ask(ctx context.Context, key K) (V, error) {
-	me := asker[K, V]{key, make(chan answer[V], 1)}
+func (d *Desk[K, V]) Ask(ctx context.Context, key K) (value V, err error) {
+	found, err := d.AskAll(ctx, []K{key})
+	value, ok := found[key]
+	if !ok && err == nil {
+		err = ErrNotFound
+	}
+	return value, err
+}
+
+// AskAll returns the values of different keys; those not found are left out.
+func (d *Desk[K, V]) AskAll(ctx context.Context, keys []K) (map[K]V, error) {
+	mine := make([]asker[K, V], len(keys))
+	for i, key := range keys {
+		mine[i] = asker[K, V]{key, make(chan answer[V], 1)}
+	}
 	d.mu.Lock()
-	d.queue = append(d.queue, me)
-	if d.rounds < d.most {
+	d.queue = append(d.queue, mine...)
+	if d.rounds < d.most && len(keys) > 0 {
 		d.rounds++
 		go d.serve(context.WithoutCancel(ctx))
 	}
 	d.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, d.patience)
 	defer cancel()
-	select {
-	case a := <-me.done:
-		return a.value, a.err
-	case <-ctx.Done():
-		var none V
-		return none, ctx.Err()
+	found := make(map[K]V, len(keys))
+	for _, one := range mine {
+		select {
+		case a := <-one.done:
+			switch {
+			case a.err == nil:
+				found[one.key] = a.value
+			case !errors.Is(a.err, ErrNotFound):
+				return nil, a.err
+			}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
+	return found, nil
 }
 
 // serve goes round after round until nobody waits.

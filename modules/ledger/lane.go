@@ -15,6 +15,7 @@ import (
 	"jangteo/app/clock"
 	"jangteo/app/db"
 	"jangteo/app/fault"
+	"jangteo/app/gather"
 	"jangteo/app/idem"
 	"jangteo/app/tenant"
 )
@@ -50,6 +51,8 @@ type Lane struct {
 	seed    maphash.Seed
 	stop    chan struct{}
 	writers sync.WaitGroup
+
+	statements *gather.Desk[statement, []Line]
 }
 
 // waiting is an order whose caller has not been answered.
@@ -74,6 +77,7 @@ var ErrBusy = fault.DeclareWait(fault.Unavailable, "lane-busy", time.Second)
 func NewLane(d *db.DB, now clock.Now, o LaneOptions) *Lane {
 	o.Writers, o.BatchMax, o.QueueMax = defaultTo(o.Writers, 2), defaultTo(o.BatchMax, 100), defaultTo(o.QueueMax, 4096)
 	l := &Lane{store: newLaneStore(d, o), now: now, options: o, seed: maphash.MakeSeed(), stop: make(chan struct{})}
+	l.statements = gather.NewDesk(1, d.Patience(), l.store.statements)
 	for range o.Writers {
 		queue := make(chan *waiting, o.QueueMax)
 		l.queues = append(l.queues, queue)

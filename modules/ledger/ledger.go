@@ -155,6 +155,12 @@ type Line struct {
 	Answers uuid.UUID
 }
 
+// Holding is what a guarded account's row says at one moment.
+type Holding struct {
+	Balance money.Amount
+	Spent   money.Amount // in all, since it was opened
+}
+
 // Recorded is an entry as it stands in the books.
 type Recorded struct {
 	Entry

@@ -220,15 +220,20 @@ var Newest = Place{calendar.Date(9999, 12, 31), uuid.Max}
 // EntriesOf lists what moved on an account, newest first, from before an entry
 // (uuid.Nil: from the newest). Limit is 1 to 200.
 func (s *Service) EntriesOf(ctx context.Context, account, before uuid.UUID, limit int) (lines []Line, err error) {
-	place := Newest
-	if before != uuid.Nil {
-		e, err := s.Entry(ctx, before)
-		if err != nil {
-			return nil, err
-		}
-		place = Place{e.Day, e.ID}
+	place, err := s.PlaceOf(ctx, before)
+	if err != nil {
+		return nil, err
 	}
 	return s.EntriesBefore(ctx, account, place, limit)
+}
+
+// PlaceOf is where an entry stands in the lists; uuid.Nil stands after all.
+func (s *Service) PlaceOf(ctx context.Context, entry uuid.UUID) (Place, error) {
+	if entry == uuid.Nil {
+		return Newest, nil
+	}
+	e, err := s.Entry(ctx, entry)
+	return Place{e.Day, e.ID}, err
 }
 
 // EntriesBefore lists what moved on an account before a place, newest first.
@@ -238,6 +243,19 @@ func (s *Service) EntriesBefore(ctx context.Context, account uuid.UUID, before P
 		return err
 	})
 	return lines, err
+}
+
+// Recent is EntriesBefore for what citizens look at: those who ask at the same
+// time, of whatever municipality, ask together and outside any transaction.
+func (s *Service) Recent(ctx context.Context, account uuid.UUID, before Place, limit int) ([]Line, error) {
+	lines, err := s.lane.statements.Ask(ctx, statement{tenant.Key{Tenant: tenant.From(ctx), ID: account}, before, min(max(limit, 1), 200)})
+	return lines, db.Unavailable(err)
+}
+
+// Held reads what accounts of any municipalities hold, in one round trip;
+// one that does not exist is left out.
+func (s *Service) Held(ctx context.Context, accounts []tenant.Key) (map[tenant.Key]Holding, error) {
+	return s.lane.store.held(ctx, accounts)
 }
 
 // Entry returns an entry with its transfers.

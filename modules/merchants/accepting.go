@@ -35,13 +35,14 @@ type shop struct {
 type memory struct {
 	mu         sync.Mutex
 	young, old map[tenant.Key]shop
+	payees     map[tenant.Key]uuid.UUID // the shop of an account in the ledger, which never changes
 	most       int
 	polledAt   time.Time
 	forgotten  uint64 // counts evictions, so that a load that one overtook is not kept
 }
 
 func newMemory(most int) *memory {
-	return &memory{young: map[tenant.Key]shop{}, old: map[tenant.Key]shop{}, most: most}
+	return &memory{young: map[tenant.Key]shop{}, old: map[tenant.Key]shop{}, payees: map[tenant.Key]uuid.UUID{}, most: most}
 }
 
 // get returns a remembered shop, and the count to hand to put.
@@ -74,6 +75,18 @@ func (m *memory) keep(key tenant.Key, s shop) {
 		m.old, m.young = m.young, make(map[tenant.Key]shop, m.most/4)
 	}
 	m.young[key] = s
+	if len(m.payees) >= 2*m.most {
+		clear(m.payees)
+	}
+	m.payees[tenant.Key{Tenant: key.Tenant, ID: s.PayableID}] = key.ID
+}
+
+// payee is the shop of an account, if it is known.
+func (m *memory) payee(account tenant.Key) (shop uuid.UUID, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	shop, ok = m.payees[account]
+	return shop, ok
 }
 
 func (m *memory) forget(keys ...tenant.Key) {
@@ -124,6 +137,55 @@ func (s *Service) Accepting(ctx context.Context, id uuid.UUID) (Accepting, error
 		return Accepting{}, ErrNotAccepting.With("merchant_id", id)
 	}
 	return found.Accepting, nil
+}
+
+// Payees tells whose the accounts in the ledger are; those of no shop are left
+// out. What was asked for lately asks no database.
+func (s *Service) Payees(ctx context.Context, accounts []uuid.UUID) (map[uuid.UUID]Payee, error) {
+	shops, err := s.shopsOf(ctx, accounts)
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[uuid.UUID]Payee, len(accounts))
+	var unknown []tenant.Key
+	_, _, count := s.memory.get(tenant.Key{}, s.now())
+	for account, id := range shops {
+		key := tenant.Key{Tenant: tenant.From(ctx), ID: id}
+		if known, ok, _ := s.memory.get(key, s.now()); ok {
+			found[account] = Payee{id, known.Name}
+			continue
+		}
+		unknown = append(unknown, key)
+	}
+	loaded, err := s.shops.AskAll(ctx, unknown)
+	for key, one := range loaded {
+		s.memory.put(key, one, count)
+		found[one.PayableID] = Payee{key.ID, one.Name}
+	}
+	return found, db.Unavailable(err)
+}
+
+// shopsOf finds the shops of accounts.
+func (s *Service) shopsOf(ctx context.Context, accounts []uuid.UUID) (map[uuid.UUID]uuid.UUID, error) {
+	shops := make(map[uuid.UUID]uuid.UUID, len(accounts))
+	var unknown []uuid.UUID
+	for _, account := range accounts {
+		if id, ok := s.memory.payee(tenant.Key{Tenant: tenant.From(ctx), ID: account}); ok {
+			shops[account] = id
+			continue
+		}
+		unknown = append(unknown, account)
+	}
+	if len(unknown) == 0 {
+		return shops, nil
+	}
+	return shops, s.db.Tx(ctx, func(ctx context.Context) error {
+		found, err := s.store.ofPayables(ctx, unknown)
+		for _, f := range found {
+			shops[f.PayableID] = f.ID
+		}
+		return err
+	})
 }
 
 // load reads a shop; those who ask at the same time ask together.

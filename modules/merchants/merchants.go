@@ -91,6 +91,12 @@ type Accepting struct {
 	YearlySalesOver3bn bool
 }
 
+// Payee is a shop as those who paid it know it.
+type Payee struct {
+	ID   uuid.UUID
+	Name string
+}
+
 // Destination is where a shop's money goes, in the clear.
 type Destination struct {
 	BankCode string // three digits

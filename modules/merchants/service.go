@@ -228,22 +228,6 @@ func (s *Service) Names(ctx context.Context, ids []uuid.UUID) (names map[uuid.UU
 	return names, err
 }
 
-// OfPayables finds whose the accounts in the ledger are.
-func (s *Service) OfPayables(ctx context.Context, accounts []uuid.UUID) (owners map[uuid.UUID]uuid.UUID, err error) {
-	owners = make(map[uuid.UUID]uuid.UUID, len(accounts))
-	if len(accounts) == 0 {
-		return owners, nil
-	}
-	err = s.db.Tx(ctx, func(ctx context.Context) error {
-		found, err := s.store.ofPayables(ctx, accounts)
-		for _, f := range found {
-			owners[f.PayableID] = f.ID
-		}
-		return err
-	})
-	return owners, err
-}
-
 // PayoutDestination is where a shop's money goes, in the clear, for the
 // instruction to the bank and nothing else.
 func (s *Service) PayoutDestination(ctx context.Context, id uuid.UUID) (d Destination, payable uuid.UUID, err error) {

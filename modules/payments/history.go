@@ -102,8 +102,8 @@ type stream struct {
 	each   int // lines at a time
 	ledger *ledger.Service
 	read   []Movement
-	from   uuid.UUID // the oldest entry that was read
-	before uuid.UUID // the last that was taken
+	from   ledger.Place // of the oldest entry that was read
+	before uuid.UUID    // the last that was taken
 	ended  bool
 	begun  bool
 }
@@ -128,16 +128,19 @@ func (s *stream) take() Movement {
 }
 
 // fill reads on until something of the wanted kind is there.
-func (s *stream) fill(ctx context.Context) error {
+func (s *stream) fill(ctx context.Context) (err error) {
 	if !s.begun {
-		s.begun, s.from = true, s.before
+		s.begun = true
+		if s.from, err = s.ledger.PlaceOf(tenant.With(ctx, s.wallet.TenantID), s.before); err != nil {
+			return err
+		}
 	}
 	for round := 0; len(s.read) == 0 && !s.ended; round++ {
 		if round == historyRounds {
 			s.ended = true
 			return nil
 		}
-		lines, err := s.ledger.EntriesOf(tenant.With(ctx, s.wallet.TenantID), s.wallet.ID, s.from, s.each)
+		lines, err := s.ledger.Recent(tenant.With(ctx, s.wallet.TenantID), s.wallet.ID, s.from, s.each)
 		if err != nil {
 			return err
 		}
@@ -146,7 +149,8 @@ func (s *stream) fill(ctx context.Context) error {
 			lines = lines[:lastWhole(lines)]
 		}
 		if len(lines) > 0 {
-			s.from = lines[len(lines)-1].EntryID
+			oldest := lines[len(lines)-1]
+			s.from = ledger.Place{Day: oldest.Day, Entry: oldest.EntryID}
 		}
 		s.read = s.gather(lines)
 	}
@@ -215,19 +219,11 @@ func (s *Service) tellShops(ctx context.Context, movements []*Movement) error {
 			accounts = append(accounts, m.MerchantID)
 		}
 	}
-	owners, err := s.merchants.OfPayables(ctx, accounts)
-	if err != nil {
-		return err
-	}
-	ids := make([]uuid.UUID, 0, len(owners))
-	for _, owner := range owners {
-		ids = append(ids, owner)
-	}
-	names, err := s.merchants.Names(ctx, ids)
+	payees, err := s.merchants.Payees(ctx, accounts)
 	for _, m := range movements {
 		if m.PaymentID != uuid.Nil {
-			m.MerchantID = owners[m.MerchantID]
-			m.MerchantName = names[m.MerchantID]
+			payee := payees[m.MerchantID]
+			m.MerchantID, m.MerchantName = payee.ID, payee.Name
 		}
 	}
 	return err

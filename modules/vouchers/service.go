@@ -3,6 +3,7 @@ package vouchers
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -49,6 +50,7 @@ type Service struct {
 	rules   rules
 	known   facts
 	facts   *gather.Desk[tenant.Key, walletFact]
+	held    *gather.Desk[uuid.UUID, []Wallet] // by citizen
 	purses  *gather.Desk[tenant.Key, purse]
 
 	amendments *approvals.Kind[Amendment]
@@ -64,6 +66,7 @@ func New(kits Kits, l *ledger.Service, t *tenants.Service, b *banking.Service) *
 		ledger: l, tenants: t, banking: b, known: newFacts(),
 	}
 	s.facts = gather.NewDesk(1, kits.Lane.Patience(), s.store.walletFacts)
+	s.held = gather.NewDesk(1, kits.Lane.Patience(), s.walletsHeld)
 	s.purses = gather.NewDesk(1, kits.Lane.Patience(), s.store.purses)
 	b.OnSettled(purpose, s.settle)
 	s.register(kits.Approvals)
@@ -82,23 +85,52 @@ func (p Page) limit() int { return min(max(p.Limit, 1), pageMost) }
 
 // Wallets lists a citizen's wallets in all municipalities, in the order in
 // which they were opened.
-func (s *Service) Wallets(ctx context.Context, citizen uuid.UUID) (wallets []Wallet, err error) {
-	var memberships []membership
-	err = s.db.Platform(ctx, func(ctx context.Context) error {
-		memberships, err = s.store.memberships(ctx, citizen)
-		return err
-	})
+func (s *Service) Wallets(ctx context.Context, citizen uuid.UUID) ([]Wallet, error) {
+	held, err := s.held.AskAll(ctx, []uuid.UUID{citizen})
+	if err != nil {
+		return nil, db.Unavailable(err)
+	}
+	wallets := slices.Clone(held[citizen]) // others may have asked for the same
+	for i := range wallets {
+		w := &wallets[i]
+		if w.Programme, err = s.Programme(tenant.With(ctx, w.TenantID), w.ProgrammeID); err != nil {
+			return nil, err
+		}
+	}
+	return wallets, nil
+}
+
+// walletsHeld reads the wallets of many citizens with what is in them. A lot
+// that comes between the statements is one more that is not spent.
+func (s *Service) walletsHeld(ctx context.Context, citizens []uuid.UUID) (map[uuid.UUID][]Wallet, error) {
+	found, err := s.store.walletsHeld(ctx, citizens)
 	if err != nil {
 		return nil, err
 	}
-	for _, m := range byTenant(memberships) {
-		own, err := s.walletsOf(tenant.With(ctx, m), citizen)
-		if err != nil {
-			return nil, err
+	var keys []tenant.Key
+	for _, wallets := range found {
+		for _, w := range wallets {
+			keys = append(keys, w.key())
 		}
-		wallets = append(wallets, own...)
 	}
-	return wallets, nil
+	holdings, err := s.ledger.Held(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	expiries, err := s.store.nextExpiries(ctx, holdings)
+	if err != nil {
+		return nil, err
+	}
+	for _, wallets := range found {
+		for i := range wallets {
+			w := &wallets[i]
+			w.Balance = holdings[w.key()].Balance
+			if at, ok := expiries[w.key()]; ok {
+				w.ExpiresAt = &at
+			}
+		}
+	}
+	return found, nil
 }
 
 // Members lists citizens with a wallet in a municipality after one (uuid.Nil:
@@ -109,17 +141,6 @@ func (s *Service) Members(ctx context.Context, id tenant.ID, after uuid.UUID, li
 		return err
 	})
 	return citizens, err
-}
-
-func byTenant(memberships []membership) (ids []tenant.ID) {
-	seen := map[tenant.ID]bool{}
-	for _, m := range memberships {
-		if !seen[m.TenantID] {
-			seen[m.TenantID] = true
-			ids = append(ids, m.TenantID)
-		}
-	}
-	return ids
 }
 
 // walletsOf lists a citizen's wallets in the municipality of ctx.

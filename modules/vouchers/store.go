@@ -13,12 +13,6 @@ import (
 
 type store struct{ db, lane *db.DB }
 
-// membership says where a citizen has a wallet.
-type membership struct {
-	WalletID uuid.UUID
-	TenantID tenant.ID
-}
-
 // A citizen has a wallet in at most so many programmes, far more than anybody has.
 const walletsMost = 1000
 
@@ -26,12 +20,6 @@ func (s store) members(ctx context.Context, id tenant.ID, after uuid.UUID, limit
 	err = s.db.In(ctx).Raw(`SELECT DISTINCT citizen_id FROM vouchers.memberships WHERE tenant_id = ? AND citizen_id > ? ORDER BY citizen_id LIMIT ?`,
 		id, after, limit).Scan(&citizens).Error
 	return citizens, err
-}
-
-func (s store) memberships(ctx context.Context, citizen uuid.UUID) (list []membership, err error) {
-	err = s.db.In(ctx).Raw(`SELECT wallet_id, tenant_id FROM vouchers.memberships
-		WHERE citizen_id = ? ORDER BY wallet_id LIMIT ?`, citizen, walletsMost).Scan(&list).Error
-	return list, err
 }
 
 func (s store) tenantOf(ctx context.Context, citizen, wallet uuid.UUID) (tenant.ID, error) {

@@ -139,6 +139,8 @@ type Wallet struct {
 	ExpiresAt   *time.Time // of the first lot with something left
 }
 
+func (w Wallet) key() tenant.Key { return tenant.Key{Tenant: w.TenantID, ID: w.ID} }
+
 // Lot is one purchase or grant in a wallet.
 type Lot struct {
 	WalletID   uuid.UUID
