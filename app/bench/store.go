@@ -67,8 +67,8 @@ func (h history) write(ctx context.Context, owner *pgx.Conn) error {
 
 // linkCard gives a citizen a card of the issuer that is played.
 func linkCard(ctx context.Context, owner *pgx.Conn, citizen uuid.UUID, token string, now time.Time) error {
-	_, err := owner.Exec(ctx, `INSERT INTO cards.links (id, citizen_id, issuer, token, product, name, state, linked_at, changed_at)
-		VALUES ($1, $2, $3, $4, '', 'card', 'active', $5, $5)`, uuid.Must(uuid.NewV7()), citizen, cardIssuer, token, now)
+	_, err := owner.Exec(ctx, `INSERT INTO cards.links (id, citizen_id, issuer, token, product, name, state, main, linked_at, changed_at)
+		VALUES ($1, $2, $3, $4, '', 'card', 'active', true, $5, $5)`, uuid.Must(uuid.NewV7()), citizen, cardIssuer, token, now)
 	return err
 }
 
