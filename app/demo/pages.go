@@ -44,6 +44,7 @@ func Mount(a *app.App, sims *simulate.Servers) {
 	page(http.MethodPost, "/demo/pay-out", p.payOut)
 	page(http.MethodPost, "/demo/pay-out.json", p.payOutJSON)
 	page(http.MethodPost, "/demo/bank", p.spoil)
+	p.mountSwipes(page)
 }
 
 var homePage = web.NewPage[homeView](web.Public, "demo/home")

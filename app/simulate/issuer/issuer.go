@@ -54,6 +54,8 @@ type Issuers struct {
 	ctx     context.Context
 	halt    context.CancelFunc
 	offices sync.Mutex // one reversal at a time
+	mu      sync.Mutex
+	host    string
 }
 
 // Issuer is one of them.
@@ -84,7 +86,7 @@ func New(ctx context.Context, o Options) (*Issuers, error) {
 			*d = preset
 		}
 	}
-	s := &Issuers{o: o, codes: o.Codes, byCode: map[string]*Issuer{}}
+	s := &Issuers{o: o, host: o.Host, codes: o.Codes, byCode: map[string]*Issuer{}}
 	var err error
 	if s.records, err = openRecords(ctx, o.DSN); err != nil {
 		return nil, err
@@ -124,8 +126,33 @@ func (s *Issuers) Issuer(code string) (*Issuer, bool) {
 
 // Connect tells all issuers where the host is.
 func (s *Issuers) Connect(addr string) {
+	s.mu.Lock()
+	s.host = addr
+	s.mu.Unlock()
 	for _, code := range s.codes {
 		s.byCode[code].Connect(addr)
+	}
+}
+
+// Behave tells all issuers whether they ask anybody, whether their lines are
+// cut, and what they do then.
+func (s *Issuers) Behave(asleep, cut bool, by StandIn) {
+	s.mu.Lock()
+	addr := s.host
+	s.mu.Unlock()
+	if cut {
+		addr = ""
+	}
+	for _, code := range s.codes {
+		i := s.byCode[code]
+		i.Sleep(asleep)
+		i.Decide(by)
+		i.mu.Lock()
+		same := i.addr == addr
+		i.mu.Unlock()
+		if !same {
+			i.Connect(addr)
+		}
 	}
 }
 
