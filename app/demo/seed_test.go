@@ -37,6 +37,7 @@ func seeded(t *testing.T, citizens, months int, now func() time.Time) world {
 	cfg.Secrets.MasterKey = base64.StdEncoding.EncodeToString([]byte("demonstrations: thirty-two bytes"))
 	cfg.Server.PublicURL = "http://demo.example"
 	cfg.Bank.URL, cfg.Identity.URL, cfg.Messages.URL = sims.BankURL, sims.IdentityURL, sims.MessagesURL
+	cfg.Cards.BackOffice = sims.IssuersURL
 	cfg.Bank.Institution, cfg.Bank.ClientID, cfg.Bank.ClientSecret = "M202600001", "jangteo-demo", "jangteo-demo-secret"
 
 	log := slog.New(slog.DiscardHandler)
@@ -65,6 +66,7 @@ func TestDemonstration(t *testing.T) {
 	t.Run("pages and lists are there in both languages", w.shows)
 	t.Run("everybody can sign in", w.signsIn)
 	t.Run("a newcomer lives the story by JSON", w.tellsTheStory)
+	t.Run("a card is swiped at a shop", w.swipes)
 	t.Run("bad input changes nothing", w.refuses)
 	t.Run("everything still adds up", w.addsUp)
 }
@@ -121,6 +123,20 @@ func (w world) checkBank(t *testing.T, ctx context.Context, m municipality) {
 	for _, a := range accounts {
 		if a.Number == m.fund && a.Balance != -int64(want) {
 			t.Errorf("%s: the bank has %d won, the books say %d", m.id, a.Balance, -want)
+		}
+	}
+}
+
+// waitFor waits until something holds.
+func waitFor(t *testing.T, holds func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.NewTimer(time.Minute); !holds(); {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			t.Fatal("it never held")
 		}
 	}
 }
