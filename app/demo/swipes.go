@@ -63,6 +63,7 @@ type swipeRow struct {
 	Voucher, Amount money.Amount
 	Bank            money.Amount
 	Badge           string
+	Approved        bool
 	Problem         string // key of the reason's words; empty without
 	Code            string
 }
@@ -113,7 +114,7 @@ func (p *Pages) swipeRow(bought issuer.Purchase, shops map[string]string) swipeR
 	of, _ := p.app.Cards.Issuer(bought.Issuer)
 	r := swipeRow{
 		Purchase: bought, Card: of.Name, Shop: shops[bought.Issuer+bought.Merchant+bought.Terminal], At: bought.Swiped, Amount: money.Amount(bought.Amount),
-		Voucher: money.Amount(bought.Voucher - bought.VoucherBack), Bank: money.Amount(bought.Account - bought.AccountBack), Badge: "success", Code: bought.Code,
+		Voucher: money.Amount(bought.Voucher - bought.VoucherBack), Bank: money.Amount(bought.Account - bought.AccountBack), Badge: "success", Code: bought.Code, Approved: bought.State != issuer.Declined,
 	}
 	switch {
 	case bought.State == issuer.Declined:
