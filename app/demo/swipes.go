@@ -64,6 +64,7 @@ type swipeRow struct {
 	Bank            money.Amount
 	Badge           string
 	Approved        bool
+	Outcome         string // kind and state
 	Problem         string // key of the reason's words; empty without
 	Code            string
 }
@@ -115,6 +116,7 @@ func (p *Pages) swipeRow(bought issuer.Purchase, shops map[string]string) swipeR
 	r := swipeRow{
 		Purchase: bought, Card: of.Name, Shop: shops[bought.Issuer+bought.Merchant+bought.Terminal], At: bought.Swiped, Amount: money.Amount(bought.Amount),
 		Voucher: money.Amount(bought.Voucher - bought.VoucherBack), Bank: money.Amount(bought.Account - bought.AccountBack), Badge: "success", Code: bought.Code, Approved: bought.State != issuer.Declined,
+		Outcome: strings.ToLower(string(bought.Kind)) + "-" + string(bought.State),
 	}
 	switch {
 	case bought.State == issuer.Declined:
