@@ -259,3 +259,23 @@ func TestCorrectionTakesTwo(t *testing.T) {
 	}
 	h.clean(t)
 }
+
+// An app locks its account with or without naming a sign-in that was not its
+// owner's; the case is the operator's to look into.
+func TestLockWithASuspect(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, "")
+	thief := h.login(t, kim)
+	c, other := h.login(t, kim), h.login(t, lee)
+	thief.do("GET", "/me", nil).refused(401, "session-superseded")
+	c.do("POST", "/me/lock", object{"session_id": other.session}).refused(404, "session-unknown")
+	c.do("POST", "/me/lock", object{"session_id": "x"}).refused(422, "invalid-input")
+	c.do("GET", "/me", nil).want(200)
+	number := c.do("POST", "/me/lock", object{"session_id": thief.session}).want(200).text("case_no")
+	c.do("GET", "/me", nil).refused(403, "account-locked")
+	cases, err := h.app.Sessions.Cases(t.Context())
+	if err != nil || len(cases) != 1 || cases[0].CaseNo != number || cases[0].SuspectID.String() != thief.session {
+		t.Errorf("%+v, %v", cases, err)
+	}
+	other.do("POST", "/me/lock", nil).want(200)
+}

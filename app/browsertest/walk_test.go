@@ -101,7 +101,7 @@ func (h *house) suspicion(t *testing.T, logins demo.Logins) {
 		return got(h.Sessions.Begin(t.Context(), victim, sessions.DeviceInput{PublicKey: public, Name: name, Platform: "Android"}))(t)
 	}
 	thief, own := begin("모르는 기기"), begin("갤럭시 S25")
-	must(t, h.Sessions.NotMine(t.Context(), victim, own.Session.ID, thief.Session.ID))
+	got(h.Sessions.NotMine(t.Context(), victim, own.Session.ID, thief.Session.ID))(t)
 	operator := auth.With(ctx, auth.Principal{Kind: auth.Operator, ID: uuid.New(), Name: "남다정", Permissions: []string{"sessions.reset"}})
 	i := got(h.Incidents.Open(operator, incidents.Input{
 		State: incidents.Investigating, Parts: []string{"sign-in"}, Published: true, StartedAt: clock.System().Add(-time.Minute),

@@ -27,8 +27,8 @@ func TestTake(t *testing.T) {
 	for range 20 { // what is refused does not make it worse
 		refused := doors.Take("one")
 		f, ok := fault.Of(refused)
-		if !errors.Is(refused, fault.ErrTooMany) || !ok || f.RetryAfter < time.Second || f.RetryAfter > 10*time.Second {
-			t.Fatalf("the seventh time at once: %v after %v", refused, f.RetryAfter)
+		if !ok || !errors.Is(refused, fault.ErrTooMany) || f.RetryAfter < time.Second || f.RetryAfter > 10*time.Second {
+			t.Fatalf("the seventh time at once: %v", refused)
 		}
 	}
 	pass("another", 6)

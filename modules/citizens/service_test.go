@@ -263,7 +263,10 @@ func TestChecks(t *testing.T) {
 			}
 		}
 		err := guess("123456")
-		f, _ := fault.Of(err)
+		f, ok := fault.Of(err)
+		if !ok {
+			t.Fatalf("the twenty-first guess: %v", err)
+		}
 		if !errors.Is(err, fault.ErrTooMany) || f.RetryAfter <= 0 || f.RetryAfter > time.Hour {
 			t.Errorf("the twenty-first guess: %v after %v", err, f.RetryAfter)
 		}

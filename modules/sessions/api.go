@@ -299,9 +299,23 @@ type LockReply struct {
 	}
 }
 
+// LockRequest may say why.
+type LockRequest struct {
+	Body *struct {
+		SessionID *uuid.UUID `json:"session_id,omitempty" doc:"A sign-in that was not the caller's: a case is opened, and somebody looks into it"`
+	} `required:"false"`
+}
+
 // Lock restricts the caller's account and ends their sessions.
-func (a *API) Lock(ctx context.Context, _ *struct{}) (*LockReply, error) {
-	c, err := a.service.Lock(ctx, auth.From(ctx).ID, citizens.LockedByCitizen)
+func (a *API) Lock(ctx context.Context, in *LockRequest) (*LockReply, error) {
+	who := auth.From(ctx)
+	var c citizens.Citizen
+	var err error
+	if in.Body != nil && in.Body.SessionID != nil {
+		c, err = a.service.NotMine(ctx, who.ID, who.Session, *in.Body.SessionID)
+	} else {
+		c, err = a.service.Lock(ctx, who.ID, citizens.LockedByCitizen)
+	}
 	if err != nil {
 		return nil, err
 	}

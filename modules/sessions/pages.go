@@ -355,7 +355,7 @@ func (p *Pages) Lock(c echo.Context) error {
 		if err := form.Err(); err != nil {
 			return err
 		}
-		err = p.service.NotMine(ctx, who.ID, who.Session, suspect)
+		_, err = p.service.NotMine(ctx, who.ID, who.Session, suspect)
 	}
 	if err != nil {
 		return err

@@ -543,9 +543,12 @@ func TestNotMine(t *testing.T) {
 	mine := h.begin(t, citizen, newPhone(t, "내 기기"))
 	neighbour, _ := h.citizen(t)
 	theirs := h.begin(t, neighbour, newPhone(t, "이웃"))
-	is(t, h.NotMine(ctx, citizen, mine.Session.ID, theirs.Session.ID), sessions.ErrSessionUnknown)
-	is(t, h.NotMine(ctx, citizen, mine.Session.ID, mine.Session.ID), sessions.ErrSessionUnknown)
-	must(t, h.NotMine(ctx, citizen, mine.Session.ID, thief.Session.ID))
+	for _, suspect := range []uuid.UUID{theirs.Session.ID, mine.Session.ID, uuid.New()} {
+		_, err := h.NotMine(ctx, citizen, mine.Session.ID, suspect)
+		is(t, err, sessions.ErrSessionUnknown)
+	}
+	locked, err := h.NotMine(ctx, citizen, mine.Session.ID, thief.Session.ID)
+	must(t, err)
 	if _, err := h.Verify(mine.Access); !errors.Is(err, citizens.ErrLocked) {
 		t.Errorf("the account is not locked: %v", err)
 	}
@@ -553,7 +556,7 @@ func TestNotMine(t *testing.T) {
 	must(t, err)
 	for _, c := range list {
 		if c.CitizenID == citizen {
-			if c.Kind != sessions.CaseNotMe || c.SuspectID == nil || *c.SuspectID != thief.Session.ID || *c.SessionID != mine.Session.ID {
+			if c.CaseNo != *locked.LockCase || c.Kind != sessions.CaseNotMe || c.SuspectID == nil || *c.SuspectID != thief.Session.ID || *c.SessionID != mine.Session.ID {
 				t.Errorf("the case: %+v", c)
 			}
 			return

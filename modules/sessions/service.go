@@ -309,9 +309,9 @@ func (s *Service) NotMe(ctx context.Context, refreshToken string) error {
 }
 
 // NotMine is NotMe for a citizen who is in, and sees among their sign-ins one
-// that was not theirs.
-func (s *Service) NotMine(ctx context.Context, citizen, here, suspect uuid.UUID) error {
-	return s.db.Platform(ctx, func(ctx context.Context) error {
+// that was not theirs. It returns the account with its case number.
+func (s *Service) NotMine(ctx context.Context, citizen, here, suspect uuid.UUID) (c citizens.Citizen, err error) {
+	err = s.db.Platform(ctx, func(ctx context.Context) error {
 		found, ok, err := s.store.session(ctx, suspect)
 		switch {
 		case err != nil:
@@ -319,8 +319,7 @@ func (s *Service) NotMine(ctx context.Context, citizen, here, suspect uuid.UUID)
 		case !ok || found.CitizenID != citizen || suspect == here:
 			return ErrSessionUnknown
 		}
-		c, err := s.Lock(ctx, citizen, citizens.LockedByCitizen)
-		if err != nil {
+		if c, err = s.Lock(ctx, citizen, citizens.LockedByCitizen); err != nil {
 			return err
 		}
 		return s.store.openCase(ctx, Case{
@@ -328,6 +327,7 @@ func (s *Service) NotMine(ctx context.Context, citizen, here, suspect uuid.UUID)
 			SessionID: &here, SuspectID: &suspect, Address: auth.Info(ctx).Address,
 		})
 	})
+	return c, err
 }
 
 // end ends an active, locked session in the caller's transaction.

@@ -232,6 +232,7 @@ type stepUpView struct {
 	Action  string
 	Carried []carried
 	Back    string
+	Refused bool // a proof was given, and was none
 }
 
 // carried is a field of the form that waits while its sender is asked again.
@@ -295,6 +296,7 @@ func (p *Pages) StepUp(c echo.Context) error {
 		}
 	}
 	refusal, _ := c.Get(stepUpRefusal).(error)
+	view.Refused = refusal != nil
 	if refusal == nil {
 		refusal = auth.ErrStepUp
 	}
