@@ -83,6 +83,11 @@ func Pool(ctx context.Context, o Options) (*pgxpool.Pool, error) {
 	set["statement_timeout"] = "15s"
 	set["lock_timeout"] = "5s"
 	set["idle_in_transaction_session_timeout"] = "20s"
+	if o.Role == Lane {
+		// What the lane asks is always few rows by their keys. A plan made while a
+		// table was small, and kept while it grows, must not read all of it.
+		set["enable_seqscan"] = "off"
+	}
 	return pgxpool.NewWithConfig(ctx, cfg)
 }
 

@@ -34,18 +34,18 @@ func newLaneStore(d *db.DB, o LaneOptions) laneStore {
 // whole.
 func paySQL(r LaneRecord) string {
 	return asked + `, locked AS (
-	SELECT w.tenant_id, w.id, w.state, w.balance, w.spent, CASE WHEN w.day = b.day THEN w.day_spent ELSE 0 END AS day_spent, a.id AS order_id, b.day
+	SELECT w.tenant_id, w.id, w.state, w.balance, w.spent, CASE WHEN w.day = b.day THEN w.day_spent ELSE 0 END AS day_spent, a.nth, b.day
 	FROM asked a
 	JOIN books b ON b.tenant_id = a.tenant_id
 	JOIN ledger.accounts w ON w.tenant_id = a.tenant_id AND w.id = a.wallet AND w.kind = 'wallet'
-	WHERE NOT EXISTS (SELECT FROM known k WHERE k.tenant_id = a.tenant_id AND k.id = a.id)
+	WHERE NOT EXISTS (SELECT FROM known k WHERE k.nth = a.nth)
 	ORDER BY w.tenant_id, w.id FOR NO KEY UPDATE OF w
 ), taken AS (
 	UPDATE ledger.accounts w SET balance = l.balance - a.amount, spent = l.spent + a.amount, day_spent = l.day_spent + a.amount, day = l.day
-	FROM locked l JOIN asked a ON a.tenant_id = l.tenant_id AND a.id = l.order_id
+	FROM locked l JOIN asked a ON a.nth = l.nth
 	WHERE w.tenant_id = l.tenant_id AND w.id = l.id AND l.state = 'open' AND l.balance >= a.amount
 		AND (a.day_max = 0 OR l.day_spent + a.amount <= a.day_max)
-	RETURNING w.tenant_id, a.id, a.key, a.digest, a.wallet, a.payee, a.amount, a.event, w.balance, l.day, $10::timestamptz AS at,
+	RETURNING a.nth, w.tenant_id, a.id, a.key, a.digest, a.wallet, a.payee, a.amount, a.event, w.balance, l.day, $10::timestamptz AS at,
 		a.answers, 0::bigint AS answered
 ), entered AS (
 	INSERT INTO ledger.entries (tenant_id, id, kind, at, day, amount)
@@ -61,24 +61,24 @@ func paySQL(r LaneRecord) string {
 // wallet takes its money back, too.
 func undoSQL(r LaneRecord) string {
 	return asked + `, paid AS (
-	SELECT e.tenant_id, e.id, e.amount, e.answered, a.id AS order_id
+	SELECT e.tenant_id, e.id, e.amount, e.answered, a.nth
 	FROM asked a
 	JOIN ledger.entries e ON e.tenant_id = a.tenant_id AND e.id = a.answers AND e.kind = 'payment'
-	WHERE NOT EXISTS (SELECT FROM known k WHERE k.tenant_id = a.tenant_id AND k.id = a.id)
+	WHERE NOT EXISTS (SELECT FROM known k WHERE k.nth = a.nth)
 	ORDER BY e.tenant_id, e.id FOR NO KEY UPDATE OF e
 ), locked AS (
-	SELECT w.tenant_id, w.id, w.state, w.balance, w.spent, CASE WHEN w.day = b.day THEN w.day_spent ELSE 0 END AS day_spent, a.id AS order_id, b.day,
+	SELECT w.tenant_id, w.id, w.state, w.balance, w.spent, CASE WHEN w.day = b.day THEN w.day_spent ELSE 0 END AS day_spent, a.nth, b.day,
 		p.id AS payment_id, p.answered + a.amount AS answered, p.answered + a.amount <= p.amount AND w.state <> 'closed' AS good
 	FROM paid p
-	JOIN asked a ON a.tenant_id = p.tenant_id AND a.id = p.order_id
+	JOIN asked a ON a.nth = p.nth
 	JOIN books b ON b.tenant_id = a.tenant_id
 	JOIN ledger.accounts w ON w.tenant_id = a.tenant_id AND w.id = a.wallet AND w.kind = 'wallet'
 	ORDER BY w.tenant_id, w.id FOR NO KEY UPDATE OF w
 ), taken AS (
 	UPDATE ledger.accounts w SET balance = l.balance + a.amount, spent = l.spent - a.amount, day_spent = greatest(0, l.day_spent - a.amount), day = l.day
-	FROM locked l JOIN asked a ON a.tenant_id = l.tenant_id AND a.id = l.order_id
+	FROM locked l JOIN asked a ON a.nth = l.nth
 	WHERE w.tenant_id = l.tenant_id AND w.id = l.id AND l.good
-	RETURNING w.tenant_id, a.id, a.key, a.digest, a.wallet, a.payee, a.amount, a.event, w.balance, l.day, $10::timestamptz AS at,
+	RETURNING a.nth, w.tenant_id, a.id, a.key, a.digest, a.wallet, a.payee, a.amount, a.event, w.balance, l.day, $10::timestamptz AS at,
 		a.answers, l.answered
 ), counted AS (
 	UPDATE ledger.entries e SET answered = t.answered FROM taken t WHERE e.tenant_id = t.tenant_id AND e.id = t.answers
@@ -96,10 +96,11 @@ func undoSQL(r LaneRecord) string {
 const asked = `
 WITH asked AS (
 	SELECT * FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $9::json[], $12::uuid[])
-		AS a (tenant_id, id, key, digest, wallet, payee, amount, day_max, event, answers)
+		WITH ORDINALITY AS a (tenant_id, id, key, digest, wallet, payee, amount, day_max, event, answers, nth)
 ), known AS (
-	SELECT a.tenant_id, a.id, k.entry_id, k.digest = a.digest AS same
-	FROM asked a JOIN app.idempotency_keys k ON k.tenant_id = a.tenant_id AND k.key = a.key
+	SELECT a.nth, a.tenant_id, k.entry_id, k.digest = a.digest AS same
+	FROM asked a CROSS JOIN LATERAL (
+		SELECT entry_id, digest FROM app.idempotency_keys WHERE tenant_id = a.tenant_id AND key = a.key LIMIT 1) k
 ), books AS (
 	SELECT b.tenant_id, greatest($11::date, b.closed_through + 1) AS day
 	FROM ledger.books b WHERE b.tenant_id IN (SELECT tenant_id FROM asked) ORDER BY b.tenant_id FOR SHARE
@@ -123,14 +124,14 @@ func kept(r LaneRecord) string {
 
 // outcomes is what both statements end with: a row for every order.
 const outcomes = `
-SELECT a.id, t.id IS NOT NULL, k.id IS NOT NULL, coalesce(k.same, false),
+SELECT a.nth, t.id IS NOT NULL, k.nth IS NOT NULL, coalesce(k.same, false),
 	coalesce(t.id, k.entry_id), coalesce(l.state, ''), coalesce(t.balance, l.balance, 0), coalesce(l.day_spent, 0),
 	coalesce(t.day, e.day), coalesce(t.at, e.at), coalesce(t.answered, 0)
 FROM asked a
-LEFT JOIN taken t ON t.tenant_id = a.tenant_id AND t.id = a.id
-LEFT JOIN known k ON k.tenant_id = a.tenant_id AND k.id = a.id
+LEFT JOIN taken t ON t.nth = a.nth
+LEFT JOIN known k ON k.nth = a.nth
 LEFT JOIN ledger.entries e ON e.tenant_id = k.tenant_id AND e.id = k.entry_id
-LEFT JOIN locked l ON l.tenant_id = a.tenant_id AND l.order_id = a.id`
+LEFT JOIN locked l ON l.nth = a.nth`
 
 // booked is what the statement says of one order.
 type booked struct {
@@ -167,13 +168,13 @@ func (s laneStore) book(ctx context.Context, batch []*waiting) (map[uuid.UUID]bo
 	outcomes := make(map[uuid.UUID]booked, n)
 	for rows.Next() {
 		var (
-			id    [16]byte
+			nth   int
 			entry *[16]byte
 			b     booked
 			day   *time.Time
 			at    *time.Time
 		)
-		if err := rows.Scan(&id, &b.taken, &b.known, &b.same, &entry, &b.state, (*int64)(&b.balance), (*int64)(&b.daySpent), &day, &at, (*int64)(&b.answered)); err != nil {
+		if err := rows.Scan(&nth, &b.taken, &b.known, &b.same, &entry, &b.state, (*int64)(&b.balance), (*int64)(&b.daySpent), &day, &at, (*int64)(&b.answered)); err != nil {
 			return nil, err
 		}
 		if entry != nil {
@@ -185,7 +186,7 @@ func (s laneStore) book(ctx context.Context, batch []*waiting) (map[uuid.UUID]bo
 		if at != nil {
 			b.at = *at
 		}
-		outcomes[id] = b
+		outcomes[batch[nth-1].ID] = b
 	}
 	return outcomes, rows.Err()
 }

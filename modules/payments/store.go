@@ -22,12 +22,13 @@ var (
 
 const keepPayment = `INSERT INTO payments.payments
 		(tenant_id, id, citizen_id, wallet_id, programme_id, merchant_id, amount, balance_after, method, policy_version, at, day)
-	SELECT tenant_id, id, (event->>'citizen_id')::uuid, wallet, (event->>'programme_id')::uuid, (event->>'merchant_id')::uuid,
-		amount, balance, event->>'method', (event->>'policy_version')::int, at, day FROM taken`
+	SELECT tenant_id, id, e.citizen_id, wallet, e.programme_id, e.merchant_id, amount, balance, e.method, e.policy_version, at, day
+	FROM taken, json_to_record(event) AS e (citizen_id uuid, programme_id uuid, merchant_id uuid, method text, policy_version int)`
 
 const keepCancellation = `INSERT INTO payments.cancellations
 		(tenant_id, id, payment_id, merchant_id, amount, cancelled_after, by_kind, by_id, at, day)
-	SELECT tenant_id, id, answers, (event->>'merchant_id')::uuid, amount, answered, event->>'by_kind', (event->>'by_id')::uuid, at, day FROM taken`
+	SELECT tenant_id, id, answers, e.merchant_id, amount, answered, e.by_kind, e.by_id, at, day
+	FROM taken, json_to_record(event) AS e (merchant_id uuid, by_kind text, by_id uuid)`
 
 const countCancelled = `UPDATE payments.payments p SET cancelled_amount = t.answered FROM taken t
 	WHERE p.tenant_id = t.tenant_id AND p.id = t.answers`
