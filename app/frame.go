@@ -14,7 +14,7 @@ import (
 )
 
 // steps are screens with one way on; a bar of other ways would only distract.
-var steps = []string{"/my/pay/", "/my/buy/", "/my/bank-accounts/new", "/my/security/lock"}
+var steps = []string{"/my/pay/", "/my/buy/", "/my/bank-accounts/new", "/my/cards/new", "/my/security/lock"}
 
 // needs says which permission opens what of the bars not everybody has.
 var needs = map[string]string{

@@ -118,6 +118,7 @@ func found(t *testing.T) *house {
 	cfg.Database.URL, cfg.Secrets.MasterKey, cfg.Server.PublicURL = testkit.FreshDatabase(t), testkit.MasterKey, h.url
 	cfg.Sessions.StaffSecondFactor = false
 	cfg.Bank.URL, cfg.Identity.URL, cfg.Messages.URL = h.sims.BankURL, h.sims.IdentityURL, h.sims.MessagesURL
+	cfg.Cards.BackOffice = h.sims.IssuersURL
 	cfg.Bank.Institution, cfg.Bank.ClientID, cfg.Bank.ClientSecret = "M202600001", "jangteo-test", "jangteo-test-secret"
 	traces := got(telemetry.NewTraces("", 0))(t)
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))

@@ -72,6 +72,12 @@ func Seed(ctx context.Context, a *app.App, sims *simulate.Servers, o Options) er
 		o.Making.made()
 		o.Log.InfoContext(ctx, "demo data", "made", name, "took", o.Now().Sub(begun).Round(time.Millisecond))
 	}
+	clock.set(now)
+	if maker.Config.Cards.BackOffice != "" {
+		if err := s.linkCards(ctx); err != nil {
+			return fmt.Errorf("linking cards: %w", err)
+		}
+	}
 	if err := a.Tenants.Refresh(ctx); err != nil {
 		return err
 	}

@@ -66,6 +66,7 @@ func TestDemonstration(t *testing.T) {
 	t.Run("pages and lists are there in both languages", w.shows)
 	t.Run("everybody can sign in", w.signsIn)
 	t.Run("a newcomer lives the story by JSON", w.tellsTheStory)
+	t.Run("cards are linked, and an outage is put right", w.cards)
 	t.Run("a card is swiped at a shop", w.swipes)
 	t.Run("bad input changes nothing", w.refuses)
 	t.Run("everything still adds up", w.addsUp)

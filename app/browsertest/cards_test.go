@@ -1,0 +1,212 @@
+package browsertest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"jangteo/app/calendar"
+	"jangteo/app/clock"
+	"jangteo/app/simulate/issuer"
+	"jangteo/app/tenant"
+	"jangteo/modules/cards"
+)
+
+const (
+	cardIssuer   = "31"
+	shopNumber   = "7000000001"
+	shopTerminal = "00000001"
+	newTerminal  = "00000002" // that nobody has registered
+)
+
+// cardHost lets the simulated issuers connect.
+func (h *house) cardHost(t *testing.T) *issuer.Issuer {
+	t.Helper()
+	listener := got(new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0"))(t)
+	host := cards.NewHost(h.Cards, cards.HostOptions{Now: clock.System, Log: h.Log})
+	ended := make(chan error, 1)
+	go func() { ended <- host.Serve(listener) }()
+	t.Cleanup(func() {
+		stop, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Second)
+		defer cancel()
+		if err := host.Shutdown(stop); err != nil {
+			t.Error(err)
+		}
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	h.sims.Issuers.Connect(listener.Addr().String())
+	bc, there := h.sims.Issuers.Issuer(cardIssuer)
+	if !there {
+		t.Fatal("nobody plays the issuer")
+	}
+	within(t, 20*time.Second, "the issuer to be connected", bc.Connected)
+	return bc
+}
+
+// A card is linked and swiped; what was declined, what took the bank account and
+// what is owed is told and put right.
+func TestCards(t *testing.T) {
+	for _, width := range []int{phone, desk} {
+		t.Run(fmt.Sprintf("%d px", width), func(t *testing.T) {
+			h := build(t)
+			bc := h.cardHost(t)
+			here := tenant.With(context.WithoutCancel(t.Context()), yeongdeungpo)
+			must(t, h.Cards.Map(here, cardIssuer, shopNumber, shopTerminal, h.shop.ID))
+			c := cardholder{newcomer{h, h.open(t, "citizen", width)}, bc, here, ""}
+			office, shop := h.open(t, "office", width), h.open(t, "shop", width)
+			c.signsUp()
+			c.linksABankAccount()
+			c.buys()
+			c.linksACard()
+			c.swipes(shopTerminal, 12_000)
+			office.goTo("/office")
+			office.fill("email", chiefLogin, "password", chiefPassword)
+			office.press(`form[action="/office/sign-in"] button`)
+			signInShop(shop)
+			c.isDeclined(office, shop)
+			c.swaps()
+			c.owes(office)
+			h.clean(t)
+		})
+	}
+}
+
+// cardholder is a newcomer with a card.
+type cardholder struct {
+	newcomer
+	bc    *issuer.Issuer
+	here  context.Context
+	token string
+}
+
+func (c *cardholder) linksACard() {
+	c.t.Helper()
+	c.goTo("/my/cards")
+	c.look("no card")
+	c.press(`main a[href="/my/cards/new"]`)
+	c.look("which issuer")
+	c.fill("issuer", cardIssuer)
+	c.press(`form[action="/my/cards/new"] button`)
+	c.look("which card")
+	c.fill("name", "생활비 카드")
+	c.press(`form[action="/my/cards"] button`)
+	c.sees("생활비 카드", "상품권으로만")
+	c.look("a linked card")
+	owner := got(c.h.Citizens.Find(c.here, newcomerPhone, 1))(c.t)
+	links := got(c.h.Cards.Links(c.here, owner[0].ID))(c.t)
+	c.token = links[0].Token
+}
+
+func (c *cardholder) swipe(terminal string, amount int64) issuer.Purchase {
+	c.t.Helper()
+	return got(c.bc.Swipe(c.here, issuer.Swipe{Token: c.token, Merchant: shopNumber, Terminal: terminal, Amount: amount}))(c.t)
+}
+
+// swipes pays with the card; the open page shows it by itself.
+func (c *cardholder) swipes(terminal string, amount int64) {
+	c.t.Helper()
+	c.goTo("/my")
+	c.waitFor(10*time.Second, `document.querySelector("[data-live]").dataset.state === "open"`)
+	p := c.swipe(terminal, amount)
+	answered := clock.System()
+	if p.State != issuer.Approved || p.Voucher != amount || p.Account != 0 {
+		c.t.Fatalf("the swipe: %+v", p)
+	}
+	c.waitFor(10*time.Second, `document.querySelector("#now").textContent.includes("88,000")`)
+	c.t.Logf("the payment stood on the phone %s after the till", clock.System().Sub(answered).Round(time.Millisecond))
+	c.look("home after a swipe")
+}
+
+// isDeclined swipes at a terminal that nobody has registered: the citizen is
+// told, the staff put it right, and the next swipe pays.
+func (c *cardholder) isDeclined(office, shop *screen) {
+	c.t.Helper()
+	if p := c.swipe(newTerminal, 5_000); p.State != issuer.Declined || p.Account != 0 || p.Reason != "terminal-unknown" {
+		c.t.Fatalf("at a terminal that nobody knows: %+v", p)
+	}
+	c.goTo("/my/cards")
+	c.press(`main .rows a[href^="/my/cards/"]`)
+	c.sees("거절", "등록되지 않은 단말기")
+	c.look("a declined swipe")
+	shop.goTo("/shop/terminals")
+	shop.sees(shopTerminal)
+	shop.look("terminals of the shop")
+	office.goTo("/office/cards/terminals")
+	office.sees(newTerminal)
+	office.look("terminals that nobody knows")
+	office.press(`main tbody a`)
+	office.look("one of them with proposals")
+	office.press(`form[action$="/map"] button`)
+	office.sees("확인할 단말기가 없습니다")
+	office.look("no terminal left")
+	if p := c.swipe(newTerminal, 5_000); p.State != issuer.Approved || p.Voucher != 5_000 {
+		c.t.Fatalf("after it was mapped: %+v", p)
+	}
+}
+
+// swaps finds what took the bank account in an outage, and swaps it by a tap.
+func (c *cardholder) swaps() {
+	c.t.Helper()
+	c.bc.Sleep(true)
+	p := c.swipe(shopTerminal, 8_500)
+	c.bc.Sleep(false)
+	if p.Account != 8_500 {
+		c.t.Fatalf("in the outage: %+v", p)
+	}
+	must(c.t, c.h.Cards.FetchClearing(c.here, calendar.DayOf(clock.System())))
+	c.goTo("/my/cards")
+	c.sees("8,500원")
+	c.look("a card that took the account")
+	c.press(`main a.notice[href="/my/cards/swaps"]`)
+	c.look("payments that took the account")
+	c.press(`main .rows a`)
+	c.look("shall it be swapped")
+	c.press("main form[method=post] button")
+	c.sees("바꿨어요", "계좌로 돈이 돌아왔어요")
+	c.look("swapped, with every step")
+	for _, one := range c.h.sims.Issuers.Purchases(10) {
+		if one.Retrieval == p.Retrieval && one.AccountBack != 8_500 {
+			c.t.Errorf("the bank account got %d back", one.AccountBack)
+		}
+	}
+	c.goTo("/my")
+	c.sees("74,500원")
+}
+
+// owes has a stand-in take more than the wallet held, and a clearing file that
+// does not agree.
+func (c *cardholder) owes(office *screen) {
+	c.t.Helper()
+	got(c.h.Cards.Advise(c.here, cards.Advice{
+		Message: cards.Message{
+			Issuer: cardIssuer, Key: "stand-in", Retrieval: "632600009999", Token: c.token, MerchantNumber: shopNumber, Terminal: shopTerminal, At: clock.System(),
+		},
+		Amount: 80_000, Voucher: 80_000,
+	}))(c.t)
+	c.goTo("/my/cards/claims")
+	c.sees("5,500원")
+	c.look("what is owed")
+	c.press(`form[action$="/wish"] button`)
+	c.look("repaid from the next purchase")
+	day := strings.ReplaceAll(calendar.DayOf(clock.System()).AddDays(-1).String(), "-", "")
+	file := fmt.Sprintf("H,31,%s,2\nD,1,P,632600000009,A1B2C3,000009,%s030000,%s120000,%s,%s,%s,6300,6300,0\nT,1,6300\n",
+		day, day, day, shopNumber, shopTerminal, c.token)
+	got(c.h.Cards.Clear(c.here, []byte(file)))(c.t)
+	office.goTo("/office/cards/clearing")
+	office.sees("6,300원")
+	office.look("rows that do not agree")
+	office.press("main tbody a")
+	office.look("a row that nobody knows")
+	office.fill("reason", "카드사가 다음 파일에서 취소하기로 함")
+	office.tap(`.choices label:last-of-type`)
+	office.press(`section.card form button`)
+	office.look("no row left")
+	office.goTo("/office/cards/claims")
+	office.sees("5,500원")
+	office.look("what citizens owe")
+}
