@@ -91,6 +91,9 @@ func (s *Service) Authorise(ctx context.Context, r Request) (Decision, error) {
 		return s.decidedBefore(ctx, key, err)
 	case !refused || f.Kind == fault.Unavailable:
 		s.doubt(Reversal{Message: r.Message, Original: r.Key})
+		if ctx.Err() != nil { // whoever asked has gone
+			err = fault.ErrUnavailable.Because(err)
+		}
 		return Decision{}, err
 	}
 	return s.refuse(ctx, r, key, link, at.MerchantID, err)

@@ -1,6 +1,7 @@
 package cards_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -282,5 +283,64 @@ func TestAdviceWaits(t *testing.T) {
 	if b.balance() != 7_000 {
 		t.Errorf("%d left", b.balance())
 	}
+	w.sound()
+}
+
+// A reversal that comes before anybody knows the terminal still stops its
+// original, which comes after the terminal was mapped.
+func TestReversalBeforeTheTerminalIsKnown(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	b := w.buyer(10_000)
+	m := b.message("early", 0)
+	m.Terminal = "T8"
+	back := m
+	back.Key = "back"
+	if _, err := w.cards.Reverse(w.ctx, cards.Reversal{Message: back, Original: m.Key}); err != nil {
+		t.Fatal(err)
+	}
+	w.must(w.cards.Map(w.ctx, issuer, m.MerchantNumber, "T8", w.shops[0].ID))
+	if _, err := w.cards.Authorise(w.ctx, cards.Request{Message: m, Amount: 1_000}); !errors.Is(err, cards.ErrReversed) {
+		t.Error(err)
+	}
+	if b.balance() != 10_000 {
+		t.Errorf("%d left", b.balance())
+	}
+	w.sound()
+}
+
+// What was answered "we cannot know" is undone by itself, and its repeat is not
+// approved.
+func TestDoubts(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	b := w.buyer(10_000)
+	for _, warm := range []func(context.Context) error{w.cards.Refresh, w.merchants.Refresh, w.vouchers.Refresh} {
+		w.must(warm(w.ctx)) // so that it is the booking that the caller does not wait for
+	}
+	_, err := b.pay("warm", 1_000)
+	w.must(err)
+	gone, cancel := context.WithCancel(w.ctx)
+	cancel()
+	var m cards.Message
+	for i := 0; err == nil; i++ { // now and then the answer is there before the caller has gone
+		m = b.message(fmt.Sprint("gone", i), 0)
+		_, err = w.cards.Authorise(gone, cards.Request{Message: m, Amount: 1})
+	}
+	if !errors.Is(err, fault.ErrUnavailable) {
+		t.Fatal(err)
+	}
+	before := b.balance()
+	if _, err := w.cards.Authorise(w.ctx, cards.Request{Message: m, Amount: 1}); !errors.Is(err, fault.ErrUnavailable) {
+		t.Errorf("the repeat of what is in doubt: %v", err)
+	}
+	w.cards.SettleDoubts(w.ctx)
+	if _, err := w.cards.Authorise(w.ctx, cards.Request{Message: m, Amount: 1}); !errors.Is(err, cards.ErrReversed) {
+		t.Errorf("afterwards: %v", err)
+	}
+	if left := b.balance(); left < before {
+		t.Errorf("%d left of %d", left, before)
+	}
+	w.relay()
 	w.sound()
 }

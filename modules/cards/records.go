@@ -78,8 +78,7 @@ func (s *Service) keep(ctx context.Context, a Authorisation, r Request, link Lin
 }
 
 // OnCaptured keeps the records of payments by card that the fast lane booked,
-// offers the rest of those that the voucher paid in part, and undoes what an
-// earlier reversal speaks of that found nothing then.
+// and offers the rest of those that the voucher paid in part.
 func (s *Service) OnCaptured(ctx context.Context, events []outbox.Event) error {
 	var list []Authorisation
 	for _, e := range events {

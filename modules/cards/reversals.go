@@ -72,12 +72,22 @@ func (s *Service) Reverse(ctx context.Context, r Reversal) (Decision, error) {
 		if len(tenants) == 0 {
 			return Decision{}, nil // its original would be refused, too
 		}
-		buried, err := s.bury(tenant.With(ctx, tenants[0]), r, key)
+		buried, err := s.buryIn(ctx, tenants, r, key)
 		if err != nil || buried {
 			return Decision{}, err
 		}
 	}
 	return Decision{}, fault.ErrUnavailable
+}
+
+// buryIn writes a tombstone wherever the original could still be booked.
+func (s *Service) buryIn(ctx context.Context, tenants []tenant.ID, r Reversal, key idem.Key) (buried bool, err error) {
+	for _, id := range tenants {
+		if buried, err = s.bury(tenant.With(ctx, id), r, key); err != nil || !buried {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // whereabouts lists where a message may have been booked: where its terminal
