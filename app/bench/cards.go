@@ -128,7 +128,7 @@ func (w *World) cardLine(ctx context.Context, addr string, number int) (*cardLin
 }
 
 func (l *cardLine) write(body string) error {
-	if err := binary.Write(l.out, binary.BigEndian, uint16(len(body))); err != nil { //nolint:gosec // messages are short
+	if err := binary.Write(l.out, binary.BigEndian, uint16(len(body))); err != nil {
 		return err
 	}
 	_, err := l.out.WriteString(body)

@@ -80,7 +80,8 @@ func TestIndexesOfEqualValuesAreEqualInOneField(t *testing.T) {
 		}
 		return string(index)
 	}
-	if of("phone", "1") != of("phone", "1") || of("phone", "1") == of("phone", "2") || of("phone", "1") == of("ci", "1") {
+	again := of("phone", "1")
+	if of("phone", "1") != again || of("phone", "1") == of("phone", "2") || of("phone", "1") == of("ci", "1") {
 		t.Error("an index says too little or too much")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"strconv"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,7 +50,7 @@ func readClearing(file []byte) (f clearingFile, err error) {
 	}
 	var sum money.Amount
 	for i, line := range lines {
-		ok := true
+		var ok bool
 		switch fields := f.split(line); {
 		case i == 0:
 			ok = f.head(fields)
@@ -147,7 +148,7 @@ func (f *clearingFile) row(fields []string, number int) (r ClearingRow, ok bool)
 		n, amounts[i] = count(fields[11+i], int64(AmountMax))
 		*to = money.Amount(n)
 	}
-	sound := strings.Contains("PSBR", r.Kind) && len(r.Kind) == 1 && r.Retrieval != "" && len(r.Retrieval) <= retrievalMost &&
+	sound := slices.Contains([]string{"P", "S", "B", "R"}, r.Kind) && r.Retrieval != "" && len(r.Retrieval) <= retrievalMost &&
 		len(r.Approval) <= 6 && len(r.Trace) <= 6 && r.MerchantNumber != "" && len(r.MerchantNumber) <= merchantMost &&
 		r.Terminal != "" && len(r.Terminal) <= terminalMost && soundToken(r.Token) && r.Amount > 0 && r.Voucher+r.Account <= r.Amount
 	return r, sound && times == [3]bool{true, true, true} && amounts == [3]bool{true, true, true}

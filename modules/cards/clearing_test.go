@@ -106,7 +106,7 @@ func TestClearing(t *testing.T) {
 			if len(found) != 1 || found[0].Amount != 5_000 {
 				t.Errorf("fall-throughs %+v", found)
 			}
-			w.settle(t, b)
+			w.settle(t)
 			if left := b.balance(); left != 100_000-3_000-2_000 { // ok, dup and alt; the stand-in
 				t.Errorf("%d left", left)
 			}
@@ -117,7 +117,7 @@ func TestClearing(t *testing.T) {
 }
 
 // settle closes every open row as its state asks.
-func (w *town) settle(t *testing.T, b *buyer) {
+func (w *town) settle(t *testing.T) {
 	t.Helper()
 	rows, _, err := w.cards.Rows(w.ctx, cards.RowFilter{States: cards.OpenRows})
 	w.must(err)

@@ -107,15 +107,9 @@ func (d *ledgerDesk) balance() money.Amount {
 	return d.left
 }
 
-func (d *ledgerDesk) asked(key string) int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.calls[key]
-}
-
 func startHost(t *testing.T, d desk, o HostOptions) (h *Host, addr string) {
 	t.Helper()
-	o.Now, o.Log = clock.System, slog.New(slog.NewTextHandler(io.Discard, nil))
+	o.Now, o.Log = clock.System, slog.New(slog.DiscardHandler)
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -122,7 +122,7 @@ func manages(c echo.Context, permission string) bool {
 const pagesMost = 10_000
 
 // pageOf reads which page of a list is asked for, and where its neighbours are.
-func pageOf(c echo.Context, query *web.Form) int {
+func pageOf(query *web.Form) int {
 	n, err := strconv.Atoi(query.Optional("page", 5))
 	if err != nil || n < 0 || n > pagesMost {
 		return 0
@@ -162,7 +162,7 @@ var strayStates = []string{"open", "mapped", "dismissed"}
 
 func (p *OfficePages) terminalsView(c echo.Context) (view terminalsView, err error) {
 	query := web.ReadQuery(c)
-	page := pageOf(c, query)
+	page := pageOf(query)
 	view = terminalsView{Form: web.EmptyForm(), State: "open", Manages: manages(c, "merchants.manage")}
 	for _, state := range strayStates {
 		if query.Value("state") == state {
@@ -337,7 +337,7 @@ func (p *OfficePages) Clearing(c echo.Context) error {
 func (p *OfficePages) clearingView(c echo.Context) (view clearingView, err error) {
 	ctx, query := c.Request().Context(), web.ReadQuery(c)
 	f, state := rowFilter(query)
-	f.Page = pageOf(c, query)
+	f.Page = pageOf(query)
 	view = clearingView{Form: web.EmptyForm(), Settles: manages(c, "settlement.close")}
 	view.States = []picked{{"", state == ""}, {"all", state == "all"}}
 	for _, s := range rowStates {

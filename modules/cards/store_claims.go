@@ -38,12 +38,6 @@ func (s store) insertRepayment(ctx context.Context, r Repayment) error {
 		tenant.From(ctx), r.ID, r.ClaimID, r.Amount, r.By, r.At).Error
 }
 
-func (s store) repaymentsOf(ctx context.Context, claim uuid.UUID) (list []Repayment, err error) {
-	err = s.db.In(ctx).Raw(`SELECT id, claim_id, amount, by, at FROM cards.repayments WHERE tenant_id = ? AND claim_id = ? ORDER BY id DESC LIMIT 100`,
-		tenant.From(ctx), claim).Scan(&list).Error
-	return list, err
-}
-
 func (s store) upsertWish(ctx context.Context, citizen uuid.UUID, wish bool, at time.Time) error {
 	return s.db.In(ctx).Exec(`INSERT INTO cards.wishes (tenant_id, citizen_id, repay_from_purchases, changed_at) VALUES (?, ?, ?, ?)
 		ON CONFLICT (tenant_id, citizen_id) DO UPDATE SET repay_from_purchases = excluded.repay_from_purchases, changed_at = excluded.changed_at`,

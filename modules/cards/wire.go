@@ -352,12 +352,15 @@ func (q *question) readMoney() error {
 	if q.subject != advising {
 		return nil
 	}
-	for tag, into := range map[string]*money.Amount{tagFromBank: &q.account, tagVoucher: &q.voucher} {
-		text := q.private[tag]
+	for _, part := range []struct {
+		tag  string
+		into *money.Amount
+	}{{tagFromBank, &q.account}, {tagVoucher, &q.voucher}} {
+		text := q.private[part.tag]
 		if text == "" || len(text) > elements[deAmount].length || !charset(numeric).holds(text) {
-			return &formatError{"48." + tag}
+			return &formatError{"48." + part.tag}
 		}
-		*into = won(text)
+		*part.into = won(text)
 	}
 	if q.account+q.voucher != q.amount {
 		return wrong(deAmount)
@@ -469,7 +472,7 @@ func frameOf(q question, a answer) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("answer %s: %w", q.answers, err)
 	}
-	return append([]byte{byte(len(body) >> 8), byte(len(body))}, body...), nil //nolint:gosec // an answer is shorter than 65,536 bytes
+	return append([]byte{byte(len(body) >> 8), byte(len(body))}, body...), nil
 }
 
 func (a answer) private(s subject) string {

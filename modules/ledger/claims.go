@@ -8,7 +8,7 @@ import (
 	"jangteo/app/money"
 )
 
-// Claim accounts hold what a citizen owes; the balance is zero or below.
+// ClaimAccount holds what a citizen owes; the balance is zero or below.
 const ClaimAccount Kind = "claim"
 
 // ClaimRepaid takes what is owed out of a wallet: wallet → claim. It counts as

@@ -98,7 +98,7 @@ func New(ctx context.Context, o Options) (*Issuers, error) {
 	}
 	for _, code := range o.Codes {
 		i := &Issuer{Code: code, all: s, addr: o.Host, standIn: Decline, pending: map[matches]*repeated{}, wake: make(chan struct{}, 1), lines: make([]*line, o.Lines)}
-		i.trace.Store(uint32(first.Uint64())) //nolint:gosec // below a million
+		i.trace.Store(uint32(first.Uint64()))
 		s.byCode[code] = i
 		for _, text := range s.records.unanswered(code) {
 			i.pending[text.matches()] = &repeated{text: text}
@@ -466,7 +466,7 @@ func (i *Issuer) TakeBack(ctx context.Context, retrieval string, stays int64) (P
 func (i *Issuer) original(p Purchase, won int64) Text {
 	s := stamp{at: p.Transmitted}
 	trace, _ := strconv.ParseUint(p.Trace, 10, 32)
-	s.number = uint32(trace) //nolint:gosec // six digits
+	s.number = uint32(trace)
 	mti := "0100"
 	if p.Kind == StoodIn {
 		mti = "0120"

@@ -115,7 +115,7 @@ func (t Text) Frame() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(binary.BigEndian.AppendUint16(nil, uint16(len(body))), body...), nil //nolint:gosec // messages are short
+	return append(binary.BigEndian.AppendUint16(nil, uint16(len(body))), body...), nil
 }
 
 // read takes the next frame from a line.
