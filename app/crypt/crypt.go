@@ -85,7 +85,7 @@ func sealer(key []byte) (cipher.AEAD, error) {
 func load(ctx context.Context, s store, name string, wrap cipher.AEAD, now clock.Now) ([]byte, error) {
 	wrapped, err := s.keyset(ctx, name, func() []byte {
 		fresh := make([]byte, keySize)
-		_, _ = rand.Read(fresh) // never fails
+		_, _ = rand.Read(fresh)                         // never fails
 		return wrap.Seal(nil, nil, fresh, []byte(name)) //nolint:gosec // it draws its nonce itself
 	}, now())
 	if err != nil {

@@ -29,7 +29,7 @@ func (w world) swipes(t *testing.T) {
 		if err := host.Shutdown(context.Background()); err != nil {
 			t.Error(err)
 		}
-		<-served
+		_ = <-served
 	}()
 	w.sims.Issuers.Connect(listener.Addr().String())
 	bc, _ := w.sims.Issuers.Issuer("31")

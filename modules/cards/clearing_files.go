@@ -3,8 +3,8 @@ package cards
 import (
 	"bytes"
 	"crypto/sha256"
-	"strconv"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
