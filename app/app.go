@@ -222,7 +222,7 @@ func (a *App) build(ctx context.Context, box *crypt.Box) (err error) {
 	a.Vouchers = vouchers.New(vouchers.Kits{DB: a.DB, Approvals: a.Approvals, Lane: a.Lane, Keys: a.keys, Outbox: a.Outbox, Audit: a.Audit, Now: now, Log: log},
 		a.Ledger, a.Tenants, a.Banking)
 	a.Sessions.KnowMembers(a.Vouchers.Members)
-	a.Payments = payments.New(a.DB, a.keys, a.Ledger, a.Merchants, a.Vouchers, now)
+	a.Payments = payments.New(a.DB, a.Lane, a.keys, a.Ledger, a.Merchants, a.Vouchers, now)
 	a.Payments.Announce(a.Outbox)
 	a.backOffice = cards.NewBackOffice(cfg.Cards.BackOffice, cfg.Cards.BackOfficeSecret)
 	a.Cards = cards.New(cards.Kits{

@@ -29,7 +29,9 @@ func (w world) swipes(t *testing.T) {
 		if err := host.Shutdown(context.Background()); err != nil {
 			t.Error(err)
 		}
-		_ = <-served
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
 	}()
 	w.sims.Issuers.Connect(listener.Addr().String())
 	bc, _ := w.sims.Issuers.Issuer("31")

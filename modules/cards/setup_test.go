@@ -74,7 +74,7 @@ func newTown(t testing.TB) *town {
 	}, w.ledger, w.tenants, bank)
 	w.hub = live.New(kit.DB, kit.Log)
 	w.merchants = merchants.New(kit.DB, kit.Lane, w.ledger, kit.Box, kit.Audit, w.hub, desk.Open(t, kit), time.Hour, now, kit.Log)
-	w.payments = payments.New(kit.DB, kit.Keys, w.ledger, w.merchants, w.vouchers, now)
+	w.payments = payments.New(kit.DB, kit.Lane, kit.Keys, w.ledger, w.merchants, w.vouchers, now)
 	w.payments.Announce(kit.Outbox)
 	w.citizens = citizens.New(kit.DB, kit.Box, nil, kit.Audit, citizens.Limits{}, now)
 	w.cards = cards.New(cards.Kits{

@@ -258,6 +258,11 @@ func (s *Service) Held(ctx context.Context, accounts []tenant.Key) (map[tenant.K
 	return s.lane.store.held(ctx, accounts)
 }
 
+// TransfersOf reads what entries of any municipalities moved, in one round trip.
+func (s *Service) TransfersOf(ctx context.Context, entries []tenant.Key) (map[tenant.Key][]Transfer, error) {
+	return s.lane.store.transfersOf(ctx, entries)
+}
+
 // Entry returns an entry with its transfers.
 func (s *Service) Entry(ctx context.Context, id uuid.UUID) (r Recorded, err error) {
 	err = s.db.Tx(ctx, func(ctx context.Context) error {

@@ -80,3 +80,25 @@ func (s laneStore) held(ctx context.Context, accounts []tenant.Key) (map[tenant.
 	})
 	return found, err
 }
+
+func (s laneStore) transfersOf(ctx context.Context, entries []tenant.Key) (map[tenant.Key][]Transfer, error) {
+	tenants, ids := tenant.Columns(entries)
+	rows, err := s.pool.Query(ctx, `
+		SELECT t.tenant_id, t.entry_id, t.debit_id, t.credit_id, t.amount
+		FROM unnest($1::int[], $2::uuid[]) AS a (tenant_id, id)
+		JOIN ledger.transfers t ON t.tenant_id = a.tenant_id AND t.entry_id = a.id
+		ORDER BY t.tenant_id, t.entry_id, t.line`, tenants, ids)
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[tenant.Key][]Transfer, len(entries))
+	var (
+		key tenant.Key
+		one Transfer
+	)
+	_, err = pgx.ForEachRow(rows, []any{(*int32)(&key.Tenant), &key.ID, &one.Debit, &one.Credit, (*int64)(&one.Amount)}, func() error {
+		found[key] = append(found[key], one)
+		return nil
+	})
+	return found, err
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -207,25 +206,24 @@ func (s *Service) Search(ctx context.Context, f Filter) (list []Merchant, next *
 	return list, next, err
 }
 
-// Names returns the names of shops of the tenant in ctx; it asks for 1,000 at once.
-func (s *Service) Names(ctx context.Context, ids []uuid.UUID) (names map[uuid.UUID]string, err error) {
-	names = make(map[uuid.UUID]string, len(ids))
-	if len(ids) == 0 {
-		return names, nil
-	}
-	err = s.db.Tx(ctx, func(ctx context.Context) error {
-		for some := range slices.Chunk(ids, 1000) {
-			found, err := s.store.names(ctx, some)
-			if err != nil {
-				return err
-			}
-			for _, n := range found {
-				names[n.ID] = n.Name
-			}
+// Names returns the names of shops of the tenant in ctx; unknown ones are left out.
+// What was asked for lately asks no database.
+func (s *Service) Names(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]string, error) {
+	names := make(map[uuid.UUID]string, len(ids))
+	var unknown []tenant.Key
+	for _, id := range ids {
+		key := tenant.Key{Tenant: tenant.From(ctx), ID: id}
+		if known, ok, _ := s.memory.get(key, s.now()); ok {
+			names[id] = known.Name
+			continue
 		}
-		return nil
-	})
-	return names, err
+		unknown = append(unknown, key)
+	}
+	found, err := s.shops.AskAll(ctx, unknown)
+	for key, one := range found {
+		names[key.ID] = one.Name
+	}
+	return names, db.Unavailable(err)
 }
 
 // PayoutDestination is where a shop's money goes, in the clear, for the

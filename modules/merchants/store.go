@@ -128,24 +128,17 @@ func escapeLike(text string) string {
 	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text)
 }
 
-type named struct {
+type payee struct {
 	ID        uuid.UUID
-	Name      string
 	PayableID uuid.UUID
 }
 
-func (s store) names(ctx context.Context, ids []uuid.UUID) (found []named, err error) {
-	err = s.db.In(ctx).Raw(`SELECT id, name FROM merchants.shops WHERE tenant_id = ? AND id IN ? LIMIT 1000`,
-		tenant.From(ctx), ids).Scan(&found).Error
-	return found, err
-}
-
 // ofPayables asks in steps: a statement takes 65,535 parameters at most.
-func (s store) ofPayables(ctx context.Context, accounts []uuid.UUID) (all []named, err error) {
+func (s store) ofPayables(ctx context.Context, accounts []uuid.UUID) (all []payee, err error) {
 	const step = 5000
 	for len(accounts) > 0 {
 		n := min(step, len(accounts))
-		var found []named
+		var found []payee
 		err = s.db.In(ctx).Raw(`SELECT id, payable_id FROM merchants.shops WHERE tenant_id = ? AND payable_id IN ?`,
 			tenant.From(ctx), accounts[:n]).Scan(&found).Error
 		if err != nil {

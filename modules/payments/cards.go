@@ -165,9 +165,9 @@ func (s *Service) BookCard(ctx context.Context, o *outbox.Outbox, in CardBooking
 	return b, err
 }
 
-// paidOnClaim tells a payment that the wallet did not pay alone.
-func paidOnClaim(p Payment, e ledger.Recorded) (claim uuid.UUID, lent bool) {
-	for _, t := range e.Transfers {
+// onClaim tells a payment that the wallet did not pay alone.
+func (p booked) onClaim() (claim uuid.UUID, lent bool) {
+	for _, t := range p.transfers {
 		if t.Debit != p.WalletID {
 			return t.Debit, true
 		}

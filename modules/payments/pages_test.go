@@ -81,7 +81,7 @@ func newPhone(t *testing.T) *phone {
 	}, books, places, bank)
 	p.hub = live.New(kit.DB, kit.Log)
 	p.merchants = merchants.New(kit.DB, kit.Lane, books, kit.Box, kit.Audit, p.hub, desk.Open(t, kit), time.Hour, now, kit.Log)
-	p.payments = payments.New(kit.DB, kit.Keys, books, p.merchants, p.vouchers, now)
+	p.payments = payments.New(kit.DB, kit.Lane, kit.Keys, books, p.merchants, p.vouchers, now)
 
 	p.programme, err = p.vouchers.Open(ctx, vouchers.ProgrammeInput{
 		Kind: vouchers.Discount, Name: "일반 상품권", NameEn: "Standard",

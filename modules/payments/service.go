@@ -12,6 +12,7 @@ import (
 	"jangteo/app/clock"
 	"jangteo/app/db"
 	"jangteo/app/fault"
+	"jangteo/app/gather"
 	"jangteo/app/idem"
 	"jangteo/app/money"
 	"jangteo/app/outbox"
@@ -31,11 +32,21 @@ type Service struct {
 	vouchers  *vouchers.Service
 	now       clock.Now
 	outbox    *outbox.Outbox
+	booked    *gather.Desk[tenant.Key, booked]
 }
 
-// New builds the service over its neighbours.
-func New(d *db.DB, keys *idem.Keys, l *ledger.Service, m *merchants.Service, v *vouchers.Service, now clock.Now) *Service {
-	return &Service{db: d, store: store{d}, keys: keys, ledger: l, merchants: m, vouchers: v, now: now}
+// booked is a payment with what moved for it.
+type booked struct {
+	Payment
+	transfers []ledger.Transfer
+}
+
+// New builds the service over its neighbours; lane is the pool that may look
+// across municipalities.
+func New(d, lane *db.DB, keys *idem.Keys, l *ledger.Service, m *merchants.Service, v *vouchers.Service, now clock.Now) *Service {
+	s := &Service{db: d, store: store{d, lane}, keys: keys, ledger: l, merchants: m, vouchers: v, now: now}
+	s.booked = gather.NewDesk(1, lane.Patience(), s.readBooked)
+	return s
 }
 
 // Announce gives payments the outbox for what is not booked by the fast lane,
@@ -237,20 +248,20 @@ func (s *Service) Cancel(ctx context.Context, in CancelInput) (c Undone, replaye
 	}
 	const others = 3 // cancellations of the same payment that may come between
 	for range others {
-		p, entry, err := s.paid(ctx, in.PaymentID)
-		if err == nil && !mayCancel(who, p) {
+		p, err := s.paid(ctx, in.PaymentID)
+		if err == nil && !mayCancel(who, p.Payment) {
 			err = ErrUnknown
 		}
 		if err != nil {
 			return Undone{}, false, err
 		}
-		payable := entry.Transfers[0].Credit
-		if claim, lent := paidOnClaim(p, entry); lent {
+		payable := p.transfers[0].Credit
+		if claim, lent := p.onClaim(); lent {
 			id := uuid.Must(uuid.NewV7())
 			u := Cancellation{ID: id, PaymentID: p.ID, MerchantID: p.MerchantID, Amount: in.Amount, ByKind: string(who.Kind), ByID: who.ID}
-			return s.undoOnClaim(ctx, key, p, u, claim, payable)
+			return s.undoOnClaim(ctx, key, p.Payment, u, claim, payable)
 		}
-		c, replayed, err = s.cancel(ctx, who, key, p, payable, in.Amount)
+		c, replayed, err = s.cancel(ctx, who, key, p.Payment, payable, in.Amount)
 		if !errors.Is(err, ledger.ErrAnsweredInFull) {
 			return c, replayed, err
 		}
@@ -318,15 +329,28 @@ func (s *Service) undone(ctx context.Context, id uuid.UUID, p Payment, replayed 
 
 // paid reads a payment and its entry, which names the account that it was
 // credited to.
-func (s *Service) paid(ctx context.Context, id uuid.UUID) (p Payment, entry ledger.Recorded, err error) {
-	err = s.db.Tx(ctx, func(ctx context.Context) error {
-		if p, err = s.get(ctx, id); err != nil {
-			return err
-		}
-		entry, err = s.ledger.Entry(ctx, id)
-		return err
-	})
-	return p, entry, err
+func (s *Service) paid(ctx context.Context, id uuid.UUID) (p booked, err error) {
+	p, err = s.booked.Ask(ctx, tenant.Key{Tenant: tenant.From(ctx), ID: id})
+	if errors.Is(err, gather.ErrNotFound) {
+		return p, ErrUnknown
+	}
+	if err == nil {
+		p.Payment, err = s.named(ctx, p.Payment)
+	}
+	return p, db.Unavailable(err)
+}
+
+func (s *Service) readBooked(ctx context.Context, keys []tenant.Key) (map[tenant.Key]booked, error) {
+	payments, err := s.store.payments(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	transfers, err := s.ledger.TransfersOf(ctx, keys)
+	found := make(map[tenant.Key]booked, len(payments))
+	for key, p := range payments {
+		found[key] = booked{p, transfers[key]}
+	}
+	return found, err
 }
 
 func mayCancel(who auth.Principal, p Payment) bool {

@@ -2,8 +2,10 @@ package payments
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"jangteo/app/calendar"
 	"jangteo/app/db"
@@ -11,7 +13,7 @@ import (
 	"jangteo/modules/ledger"
 )
 
-type store struct{ db *db.DB }
+type store struct{ db, lane *db.DB }
 
 // PaidRecord and UndoneRecord are what the fast lane tells of payments and cancellations,
 // and keeps of them from their events inside its own statement.
@@ -47,6 +49,33 @@ func (s store) one(ctx context.Context, query string, id uuid.UUID) (Payment, er
 		return Payment{}, err
 	}
 	return found[0], nil
+}
+
+// payments reads many municipalities' payments in one round trip.
+func (s store) payments(ctx context.Context, keys []tenant.Key) (map[tenant.Key]Payment, error) {
+	tenants, ids := tenant.Columns(keys)
+	rows, err := s.lane.Pgx().Query(ctx, `
+		SELECT p.tenant_id, p.id, p.citizen_id, p.wallet_id, p.programme_id, p.merchant_id, p.amount, p.cancelled_amount, p.balance_after,
+			p.method, p.policy_version, p.at, p.day
+		FROM unnest($1::int[], $2::uuid[]) AS a (tenant_id, id)
+		JOIN payments.payments p ON p.tenant_id = a.tenant_id AND p.id = a.id`, tenants, ids)
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[tenant.Key]Payment, len(keys))
+	var (
+		p   Payment
+		day time.Time
+	)
+	_, err = pgx.ForEachRow(rows, []any{
+		(*int32)(&p.TenantID), &p.ID, &p.CitizenID, &p.WalletID, &p.ProgrammeID, &p.MerchantID, (*int64)(&p.Amount), (*int64)(&p.CancelledAmount),
+		(*int64)(&p.BalanceAfter), (*string)(&p.Method), &p.PolicyVersion, &p.At, &day,
+	}, func() error {
+		p.Day = calendar.Date(day.Year(), day.Month(), day.Day())
+		found[tenant.Key{Tenant: p.TenantID, ID: p.ID}] = p
+		return nil
+	})
+	return found, err
 }
 
 func (s store) cancellation(ctx context.Context, id uuid.UUID) (c Cancellation, err error) {

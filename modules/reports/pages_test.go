@@ -88,7 +88,7 @@ func newOffice(t *testing.T) *office {
 	s.Vouchers = vouchers.New(vouchers.Kits{DB: kit.DB, Approvals: kit.Approvals, Lane: kit.Lane, Keys: kit.Keys, Outbox: kit.Outbox, Audit: kit.Audit, Now: now, Log: kit.Log}, s.Ledger, s.Tenants, bank)
 	hub := live.New(kit.DB, kit.Log)
 	s.Merchants = merchants.New(kit.DB, kit.Lane, s.Ledger, kit.Box, kit.Audit, hub, desk.Open(t, kit), time.Hour, now, kit.Log)
-	s.Payments = payments.New(kit.DB, kit.Keys, s.Ledger, s.Merchants, s.Vouchers, now)
+	s.Payments = payments.New(kit.DB, kit.Lane, kit.Keys, s.Ledger, s.Merchants, s.Vouchers, now)
 	terms := func(context.Context) (settlement.Terms, error) {
 		return settlement.Terms{Days: 1, FundAccount: "1005000000001"}, nil
 	}

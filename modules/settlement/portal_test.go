@@ -85,7 +85,7 @@ func openPortal(t *testing.T) *portal {
 	hub := live.New(k.DB, k.Log)
 	sessions := desk.Lasting(t, k, signin.Config{}, map[auth.Kind]auth.Lifetime{auth.Clerk: {Idle: 48 * time.Hour, Absolute: 96 * time.Hour}})
 	shops := merchants.New(k.DB, k.Lane, books, k.Box, k.Audit, hub, sessions, 96*time.Hour, now, k.Log)
-	p.payments = payments.New(k.DB, k.Keys, books, shops, buying, now)
+	p.payments = payments.New(k.DB, k.Lane, k.Keys, books, shops, buying, now)
 	p.settlement = settlement.New(k.DB, books, shops, bank, k.Outbox, k.Audit, k.Approvals, hub, func(context.Context) (settlement.Terms, error) {
 		return settlement.Terms{Days: 1, FundAccount: "1005000000001"}, nil
 	}, now, k.Log)
