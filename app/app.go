@@ -201,7 +201,7 @@ func (a *App) build(ctx context.Context, box *crypt.Box) (err error) {
 	a.Tenants = tenants.New(a.DB, a.Audit, now, log)
 	a.lane = ledger.NewLane(a.Lane, now, ledger.LaneOptions{
 		Writers: cfg.Ledger.LaneWriters, BatchMax: cfg.Ledger.LaneBatchMax, OneTenant: cfg.Ledger.BatchScope == "tenant",
-		Payments: payments.PaidRecord, Cancellations: payments.UndoneRecord,
+		Payments: payments.PaidRecord, Cancellations: payments.UndoneRecord, Told: a.Outbox.Poke,
 	})
 	a.Ledger = ledger.New(a.DB, a.lane, now)
 	a.provider = citizens.NewProvider(cfg.Identity.URL)
@@ -269,7 +269,7 @@ func (a *App) Run(ctx context.Context) error {
 		return err
 	}
 	for _, run := range []func(context.Context){
-		func(ctx context.Context) { a.Outbox.Run(ctx, 250*time.Millisecond) },
+		func(ctx context.Context) { a.Outbox.Run(ctx, time.Second) },
 		func(ctx context.Context) { a.Live.Run(ctx, a.DB.PgxAside()) },
 		func(ctx context.Context) { a.Tenants.Run(ctx, 2*time.Second) },
 		func(ctx context.Context) { a.Vouchers.Run(ctx, 2*time.Second) },

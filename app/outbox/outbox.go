@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"jangteo/app/clock"
@@ -58,13 +60,19 @@ type Outbox struct {
 	now       clock.Now
 	log       *slog.Logger
 	listeners []listener
-	poke      chan struct{}
+
+	poke chan struct{}
+	mu   sync.Mutex
+	news map[tenant.ID]struct{} // who was poked about
 }
 
 // New keeps events in d; lane is the pool that may look across tenants to find
 // which have news.
 func New(d, lane *db.DB, now clock.Now, log *slog.Logger) *Outbox {
-	return &Outbox{db: d, lane: lane, store: store{d, lane}, now: now, log: log, poke: make(chan struct{}, 1)}
+	return &Outbox{
+		db: d, lane: lane, store: store{d, lane}, now: now, log: log,
+		poke: make(chan struct{}, 1), news: map[tenant.ID]struct{}{},
+	}
 }
 
 // Put announces an event inside the caller's transaction, for the tenant in ctx
@@ -74,7 +82,8 @@ func (o *Outbox) Put(ctx context.Context, topic string, payload any) error {
 	if err != nil {
 		return err
 	}
-	db.AfterCommit(ctx, o.Poke)
+	id, _ := tenant.Lookup(ctx)
+	db.AfterCommit(ctx, func() { o.Poke(id) })
 	return o.store.insert(ctx, topic, body, o.now())
 }
 
@@ -83,8 +92,13 @@ func (o *Outbox) On(handler Handler, topics ...string) {
 	o.listeners = append(o.listeners, listener{handler, topics})
 }
 
-// Poke wakes the relay early; a poll stands behind it.
-func (o *Outbox) Poke() {
+// Poke tells that tenants have news; a poll stands behind it.
+func (o *Outbox) Poke(ids ...tenant.ID) {
+	o.mu.Lock()
+	for _, id := range ids {
+		o.news[id] = struct{}{}
+	}
+	o.mu.Unlock()
 	select {
 	case o.poke <- struct{}{}:
 	default:
@@ -95,13 +109,15 @@ func (o *Outbox) Poke() {
 // look at many costs little more than one look at one.
 const gatherFor = 100 * time.Millisecond
 
-// Run relays until ctx ends. Several servers may run it at once. While there is
-// more than one look takes, it does not wait.
+// Run relays until ctx ends: what this server was poked about at once, and at
+// every poll what others left, or what waited after a failure. Several servers
+// may run it at once. While there is more than one look takes, it does not wait.
 func (o *Outbox) Run(ctx context.Context, poll time.Duration) {
 	timer := time.NewTicker(poll)
 	defer timer.Stop()
+	look := o.Relay
 	for {
-		more, err := o.Relay(ctx)
+		more, err := look(ctx)
 		if err != nil && ctx.Err() == nil {
 			o.log.Error("outbox relay", "error", err)
 		}
@@ -117,7 +133,9 @@ func (o *Outbox) Run(ctx context.Context, poll time.Duration) {
 		case <-ctx.Done():
 			return
 		case <-o.poke:
+			look = o.relayNews
 		case <-timer.C:
+			look = o.Relay
 		}
 	}
 }
@@ -129,20 +147,35 @@ func (o *Outbox) Relay(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	var failed error
+	return o.relayAll(ctx, tenants)
+}
+
+// relayNews is Relay for those of whom there are news, without a look at all.
+func (o *Outbox) relayNews(ctx context.Context) (more bool, err error) {
+	o.mu.Lock()
+	tenants := slices.Collect(maps.Keys(o.news))
+	clear(o.news)
+	o.mu.Unlock()
+	return o.relayAll(ctx, tenants)
+}
+
+func (o *Outbox) relayAll(ctx context.Context, tenants []tenant.ID) (more bool, failed error) {
 	for _, id := range tenants {
-		n, err := o.relay(tenant.With(ctx, id))
-		more = more || n == batchMost
+		left, err := o.RelayOf(tenant.With(ctx, id))
+		if left {
+			more = true
+			o.Poke(id)
+		}
 		failed = errors.Join(failed, err)
 	}
 	return more, failed
 }
 
-// relay takes one tenant's batch. When a handler fails, the batch is taken
-// apart so that one bad event does not hold up its neighbours.
-func (o *Outbox) relay(ctx context.Context) (int, error) {
+// RelayOf is Relay for the tenant in ctx alone. When a handler fails, the batch
+// is taken apart so that one bad event does not hold up its neighbours.
+func (o *Outbox) RelayOf(ctx context.Context) (more bool, err error) {
 	n := 0
-	err := o.db.Tx(ctx, func(ctx context.Context) error {
+	err = o.db.Tx(ctx, func(ctx context.Context) error {
 		events, err := o.store.take(ctx, batchMost, o.now())
 		if err != nil {
 			return err
@@ -151,9 +184,10 @@ func (o *Outbox) relay(ctx context.Context) (int, error) {
 		return o.handle(ctx, events)
 	})
 	if err == nil || db.Gone(err) || ctx.Err() != nil {
-		return n, err
+		return n == batchMost, err
 	}
-	return o.relayEach(ctx)
+	n, err = o.relayEach(ctx)
+	return n == batchMost, err
 }
 
 func (o *Outbox) relayEach(ctx context.Context) (handled int, err error) {

@@ -30,6 +30,7 @@ type LaneOptions struct {
 	OneTenant     bool
 	Payments      LaneRecord
 	Cancellations LaneRecord
+	Told          func(tenants ...tenant.ID) // called with whom a booked batch told of; may be nil
 }
 
 // LaneRecord is what is told of a booked order, and kept of it.
@@ -77,6 +78,9 @@ var ErrBusy = fault.DeclareWait(fault.Unavailable, "lane-busy", time.Second)
 func NewLane(d *db.DB, now clock.Now, o LaneOptions) *Lane {
 	o.Writers, o.BatchMax, o.QueueMax = defaultTo(o.Writers, 2), defaultTo(o.BatchMax, 100), defaultTo(o.QueueMax, 4096)
 	l := &Lane{store: newLaneStore(d, o), now: now, options: o, seed: maphash.MakeSeed(), stop: make(chan struct{})}
+	if o.Told == nil {
+		l.options.Told = func(...tenant.ID) {}
+	}
 	l.statements = gather.NewDesk(1, d.Patience(), l.store.statements)
 	for range o.Writers {
 		queue := make(chan *waiting, o.QueueMax)
@@ -227,9 +231,15 @@ func (l *Lane) bookOne(batch []*waiting) {
 	defer cancel()
 	outcomes, err := l.ask(ctx, batch)
 	if err == nil {
+		told := make([]tenant.ID, 0, len(batch))
 		for _, w := range batch {
-			w.done <- outcomes[w.ID].answer(w)
+			b := outcomes[w.ID]
+			w.done <- b.answer(w)
+			if b.taken {
+				told = append(told, w.Tenant)
+			}
 		}
+		l.options.Told(told...)
 		return
 	}
 	for _, w := range batch {
@@ -267,6 +277,7 @@ func (l *Lane) alone(w *waiting, cause error) answer {
 	for attempt := range 4 {
 		outcomes, err := l.ask(ctx, []*waiting{w})
 		if err == nil {
+			l.options.Told(w.Tenant)
 			return outcomes[w.ID].answer(w)
 		}
 		cause = err

@@ -256,7 +256,7 @@ func (p *portal) signIn() {
 
 func (p *portal) relay() {
 	p.t.Helper()
-	_, err := p.kit.Outbox.Relay(p.ctx)
+	_, err := p.kit.Outbox.RelayOf(p.ctx)
 	must(p.t, err)
 }
 
