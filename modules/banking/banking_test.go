@@ -171,7 +171,7 @@ func (w *world) settle(id uuid.UUID) Transfer {
 			return transfer
 		}
 		w.kit.Clock.Advance(time.Minute)
-		_, err = w.resolveTenant(w.ctx, 1000)
+		_, err = w.ResolveOf(w.ctx, 1000)
 		w.must(err)
 	}
 	w.t.Fatalf("transfer %s did not settle", id)
@@ -332,7 +332,7 @@ func TestWhileTheBankIsAtItNothingIsDecided(t *testing.T) {
 	w.expect(transfer, Unknown, NoReason)
 	for range 30 { // half an hour of inquiries
 		w.kit.Clock.Advance(time.Minute)
-		_, err := w.resolveTenant(w.ctx, 1000)
+		_, err := w.ResolveOf(w.ctx, 1000)
 		w.must(err)
 	}
 	transfer, err = w.Transfer(w.ctx, transfer.ID)
@@ -352,7 +352,7 @@ func TestABankRestartedInTheMiddleFinishesWhatItAccepted(t *testing.T) {
 	w.expect(transfer, Unknown, NoReason)
 	w.stop()
 	w.kit.Clock.Advance(time.Minute)
-	_, err = w.resolveTenant(w.ctx, 1000)
+	_, err = w.ResolveOf(w.ctx, 1000)
 	w.must(err)
 	down, err := w.Transfer(w.ctx, transfer.ID)
 	w.must(err)
@@ -428,7 +428,7 @@ func TestManyResolversOfOneUnknownRecordOnce(t *testing.T) {
 	var wait sync.WaitGroup
 	for range 10 {
 		wait.Go(func() {
-			if _, err := w.resolveTenant(w.ctx, 1000); err != nil {
+			if _, err := w.ResolveOf(w.ctx, 1000); err != nil {
 				t.Error(err)
 			}
 		})
@@ -531,7 +531,7 @@ func TestWhatWasInterruptedBeforeSendingIsTakenUp(t *testing.T) {
 	w := open(t)
 	prepared, err := w.Prepare(w.ctx, w.buying(90_000))
 	w.must(err)
-	taken, err := w.resolveTenant(w.ctx, 1000)
+	taken, err := w.ResolveOf(w.ctx, 1000)
 	w.must(err)
 	if taken != 0 {
 		t.Fatal("taken up before its caller could send it")
@@ -577,7 +577,7 @@ func TestARequestThatIsOvertakenByItsInquiryCounts(t *testing.T) {
 	route, err := w.openRoute(row)
 	w.must(err)
 	w.kit.Clock.Advance(time.Minute)
-	_, err = w.resolveTenant(w.ctx, 1000) // the bank has not seen it
+	_, err = w.ResolveOf(w.ctx, 1000) // the bank has not seen it
 	w.must(err)
 	inquired, err := w.Transfer(w.ctx, prepared.ID)
 	w.must(err)

@@ -21,14 +21,15 @@ func (s *Service) Resolve(ctx context.Context, limit int) (taken int, err error)
 		if taken >= limit || ctx.Err() != nil {
 			break
 		}
-		n, err := s.resolveTenant(tenant.With(ctx, id), limit-taken)
+		n, err := s.ResolveOf(tenant.With(ctx, id), limit-taken)
 		taken += n
 		failures = append(failures, err)
 	}
 	return taken, errors.Join(failures...)
 }
 
-func (s *Service) resolveTenant(ctx context.Context, limit int) (int, error) {
+// ResolveOf is Resolve for the tenant in ctx alone.
+func (s *Service) ResolveOf(ctx context.Context, limit int) (int, error) {
 	var due []transferRow
 	err := s.db.Tx(ctx, func(ctx context.Context) (err error) {
 		now := s.now()

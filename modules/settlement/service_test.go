@@ -319,7 +319,7 @@ func TestAnUnknownOutcomeIsNeverPaidTwice(t *testing.T) {
 		_, err = b.settlement.PayOut(ctx, settlement.All)
 		must(t, err)
 		b.Clock.Advance(time.Minute)
-		_, err = b.banking.Resolve(ctx, 100)
+		_, err = b.banking.ResolveOf(ctx, 100)
 		must(t, err)
 	}
 	if s := b.one(t, ctx, shop, day); s.State != settlement.Sent || b.bank.calls != 1 {
@@ -328,7 +328,7 @@ func TestAnUnknownOutcomeIsNeverPaidTwice(t *testing.T) {
 	b.sound(t, ctx)
 	b.bank.result = nil // it had moved the money
 	b.Clock.Advance(10 * time.Minute)
-	_, err = b.banking.Resolve(ctx, 100)
+	_, err = b.banking.ResolveOf(ctx, 100)
 	must(t, err)
 	if s := b.one(t, ctx, shop, day); s.State != settlement.Paid || b.bank.total() != 7_000 {
 		t.Fatalf("%+v", s)
@@ -381,7 +381,7 @@ func TestEveryStepCanBeInterrupted(t *testing.T) {
 				_, err = b.settlement.PayOut(ctx, settlement.All)
 				must(t, err)
 				b.Clock.Advance(time.Hour)
-				_, err = b.banking.Resolve(ctx, 100)
+				_, err = b.banking.ResolveOf(ctx, 100)
 				must(t, err)
 			}
 			if s := b.one(t, ctx, shop, day); s.State != settlement.Paid {

@@ -648,7 +648,7 @@ func (w *world) resolve() {
 	w.t.Helper()
 	for range 30 {
 		w.kit.Clock.Advance(time.Minute)
-		_, err := w.banking.Resolve(w.ctx, 100)
+		_, err := w.banking.ResolveOf(w.ctx, 100)
 		w.must(err)
 		open, err := w.Purchases(w.ctx, vouchers.PurchaseFilter{State: vouchers.Pending})
 		w.must(err)
@@ -671,7 +671,7 @@ func TestAPurchaseThatWasOnlyBegun(t *testing.T) {
 		},
 		"is taken up when nobody sends it again": func(b *buyer) {
 			b.kit.Clock.Advance(time.Minute)
-			_, err := b.banking.Resolve(b.ctx, 100)
+			_, err := b.banking.ResolveOf(b.ctx, 100)
 			b.must(err)
 		},
 	} {
