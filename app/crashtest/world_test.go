@@ -294,7 +294,8 @@ func (s *server) try() error {
 		<-ended
 	})
 	line, err := bufio.NewReader(out).ReadString('\n')
-	addr, ok := strings.CutPrefix(strings.TrimSpace(line), "answering ")
+	addrs, ok := strings.CutPrefix(strings.TrimSpace(line), "answering ")
+	addr, _, _ := strings.Cut(addrs, " ") // and where cards are answered
 	if err != nil || !ok {
 		_ = cmd.Process.Kill()
 		<-ended
