@@ -193,9 +193,11 @@ func (c *cardholder) owes(office *screen) {
 	c.look("what is owed")
 	c.press(`form[action$="/wish"] button`)
 	c.look("repaid from the next purchase")
+	const seconds = "20060102150405"
 	day := strings.ReplaceAll(calendar.DayOf(clock.System()).AddDays(-1).String(), "-", "")
-	file := fmt.Sprintf("H,31,%s,2\nD,1,P,632600000009,A1B2C3,000009,%s030000,%s120000,%s,%s,%s,6300,6300,0\nT,1,6300\n",
-		day, day, day, shopNumber, shopTerminal, c.token)
+	swiped := clock.System() // near the payment that is meant
+	file := fmt.Sprintf("H,31,%s,2\nD,1,P,632600000009,A1B2C3,000009,%s,%s,%s,%s,%s,6300,6300,0\nT,1,6300\n",
+		day, swiped.UTC().Format(seconds), swiped.In(calendar.Seoul).Format(seconds), shopNumber, shopTerminal, c.token)
 	got(c.h.Cards.Clear(c.here, []byte(file)))(c.t)
 	office.goTo("/office/cards/clearing")
 	office.sees("6,300원")

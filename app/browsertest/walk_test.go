@@ -61,7 +61,7 @@ func TestEveryPage(t *testing.T) {
 		t.Parallel()
 		s := h.open(t, "citizen", phone)
 		h.signIn(s, logins.Citizens[0])
-		h.walk(s, auth.Citizen, "/my", "/my/pay?tenant="+logins.Merchants[0].Tenant+"&q="+url.QueryEscape(logins.Merchants[0].Merchant), "/my/bank-accounts", "/my/history", "/my/buy")
+		h.walk(s, auth.Citizen, "/my", "/my/pay?tenant="+logins.Merchants[0].Tenant+"&q="+url.QueryEscape(logins.Merchants[0].Merchant), "/my/bank-accounts", "/my/history", "/my/buy", "/my/cards/claims")
 	})
 	t.Run("shop", func(t *testing.T) {
 		t.Parallel()
