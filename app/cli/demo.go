@@ -76,6 +76,12 @@ func runDemo(ctx context.Context, out io.Writer, cfg config.Config, o demoOption
 	if err := os.MkdirAll(o.data, 0o755); err != nil { //nolint:gosec // the database's own folder inside is private
 		return fmt.Errorf("the data folder cannot be made: %w", err)
 	}
+	l, err := listen(ctx, o.addr)
+	if err != nil {
+		return err
+	}
+	making := demo.Begin(l)
+	defer func() { _ = making.Done() }()
 	admin := cfg.Database.URL
 	if admin == "" {
 		if o.reset {
@@ -118,33 +124,27 @@ func runDemo(ctx context.Context, out io.Writer, cfg config.Config, o demoOption
 	}
 	if fresh {
 		_, _ = fmt.Fprintf(out, "장터: making %d people and %d month(s) of history; this happens once …\n", o.citizens, o.months)
-		if err := fill(ctx, s, sims, o); err != nil {
+		making.Show(s.app)
+		err := demo.Seed(ctx, s.app, sims, demo.Options{
+			Citizens: o.citizens, Months: o.months, Now: clock.System, Log: s.log, OwnerURL: s.cfg.Owner(), Making: making,
+		})
+		if err == nil {
+			err = markComplete(ctx, admin)
+		}
+		if err != nil {
 			s.app.Close()
 			return fmt.Errorf("making the demo's data: %w", err)
 		}
-		if err := markComplete(ctx, admin); err != nil {
-			s.app.Close()
-			return err
-		}
+	}
+	if err := making.Done(); err != nil {
+		s.app.Close()
+		return err
 	}
 	demo.Mount(s.app, sims)
 	s.issuers = sims.Issuers.Connect
 	return s.run(ctx, func(addr string) {
 		demo.Welcome(out, "http://"+addr, clock.System().Sub(began).Round(10*time.Millisecond))
 	})
-}
-
-// fill makes the history, while the address shows how far it is.
-func fill(ctx context.Context, s *server, sims *simulate.Servers, o demoOptions) error {
-	l, err := listen(ctx, o.addr)
-	if err != nil {
-		return err
-	}
-	making := demo.Begin(s.app, l)
-	err = demo.Seed(ctx, s.app, sims, demo.Options{
-		Citizens: o.citizens, Months: o.months, Now: clock.System, Log: s.log, OwnerURL: s.cfg.Owner(), Making: making,
-	})
-	return errors.Join(err, making.Done())
 }
 
 // prepare makes the demo's two databases when they are missing, half made or to

@@ -39,6 +39,7 @@ const (
 	shopsMost    = 20_000
 	shopsPerTen  = 3 // for each ten citizens
 	chunk        = 500
+	bookAtOnce   = 50_000 // transactions at the bank
 	workers      = 3
 	randomSeed   = 11560
 	subsidyAHead = 100_000 // won of the budget for each citizen and month

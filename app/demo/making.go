@@ -14,10 +14,10 @@ import (
 	"jangteo/app/web"
 )
 
-// Making answers in the app's place until its history is made: whatever is
-// asked for, it shows how far the making is, and comes back by itself.
+// Making answers in the app's place until there is an app and its history is
+// made: whatever is asked for, it says how far it is, and comes back by itself.
 type Making struct {
-	app    *app.App
+	app    atomic.Pointer[app.App]
 	server *http.Server
 	step   atomic.Int32
 }
@@ -25,21 +25,36 @@ type Making struct {
 // makings are what is made in turn; the words are "demo.making.<name>".
 var makings = []string{"municipalities", "shops", "people", "settlements"}
 
-const makingPath = "/demo/making"
+const (
+	makingPath = "/demo/making"
+	comeBack   = 2 * time.Second
+)
 
 // Begin answers on l until Done.
-func Begin(a *app.App, l net.Listener) *Making {
-	m := &Making{app: a}
-	a.Router.Page(web.Route{Method: http.MethodGet, Path: makingPath, Access: web.Anyone, Class: web.Browse}, m.show)
+func Begin(l net.Listener) *Making {
+	m := &Making{}
 	m.server = &http.Server{Handler: m, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second}
 	go func() { _ = m.server.Serve(l) }() // until Done
 	return m
 }
 
-// ServeHTTP shows the page in the place of every other.
+// Show has pages of a to show from now on.
+func (m *Making) Show(a *app.App) {
+	a.Router.Page(web.Route{Method: http.MethodGet, Path: makingPath, Access: web.Anyone, Class: web.Browse}, m.show)
+	m.app.Store(a)
+}
+
+// ServeHTTP shows the page in the place of every other; while the database is
+// only being started there is one sentence instead.
 func (m *Making) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a := m.app.Load()
+	if a == nil {
+		web.ComeBack(w.Header(), comeBack)
+		http.Error(w, "장터를 열고 있어요. Jangteo is starting.", http.StatusServiceUnavailable)
+		return
+	}
 	if strings.HasPrefix(r.URL.Path, "/static/") {
-		m.app.Echo.ServeHTTP(w, r)
+		a.Echo.ServeHTTP(w, r)
 		return
 	}
 	instead, err := http.NewRequestWithContext(r.Context(), http.MethodGet, makingPath, http.NoBody)
@@ -48,7 +63,7 @@ func (m *Making) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	instead.Header, instead.Host, instead.RemoteAddr = r.Header, r.Host, r.RemoteAddr
-	m.app.Echo.ServeHTTP(w, instead)
+	a.Echo.ServeHTTP(w, instead)
 }
 
 var makingPage = web.NewPage[makingView](web.Public, "demo/making")
@@ -64,8 +79,7 @@ func (m *Making) show(c echo.Context) error {
 	for _, name := range makings {
 		view.Labels = append(view.Labels, "demo.making."+name)
 	}
-	const comeBack = 2 * time.Second
-	return makingPage.Later(c, m.app.Pages, comeBack, view)
+	return makingPage.Later(c, m.app.Load().Pages, comeBack, view)
 }
 
 // made moves on to the next step.

@@ -13,8 +13,7 @@ func (w world) showsMaking(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := Begin(w.app, l)
-	m.made()
+	m := Begin(l)
 	ask := func(method, path string) (*http.Response, string) {
 		t.Helper()
 		request, err := http.NewRequestWithContext(t.Context(), method, "http://"+l.Addr().String()+path, http.NoBody)
@@ -32,6 +31,12 @@ func (w world) showsMaking(t *testing.T) {
 		}
 		return answer, string(body)
 	}
+	answer, body := ask("GET", "/")
+	if answer.StatusCode != http.StatusServiceUnavailable || answer.Header.Get("Refresh") == "" || !strings.Contains(body, "장터") {
+		t.Errorf("before there is an app: %d, %v, %q", answer.StatusCode, answer.Header, body)
+	}
+	m.Show(w.app)
+	m.made()
 	for _, try := range [][2]string{{"GET", "/"}, {"GET", "/office?x=1"}, {"POST", "/sign-in"}, {"DELETE", "/api/v1/me/sessions/1"}} {
 		answer, body := ask(try[0], try[1])
 		if answer.StatusCode != http.StatusServiceUnavailable || answer.Header.Get("Retry-After") == "" || answer.Header.Get("Refresh") == "" {

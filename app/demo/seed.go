@@ -32,7 +32,8 @@ type seeder struct {
 	clock   *clock
 	options Options
 	span    span
-	places  []place // as municipalities
+	places  []place            // as municipalities
+	paid    []bank.Transaction // what the bank is still to be told
 }
 
 // place is a municipality as it came to be.
@@ -400,10 +401,13 @@ func (s *seeder) settleDays(ctx context.Context) error {
 		}
 	}
 	s.clock.set(s.span.now)
+	if err := s.bookPaid(ctx); err != nil {
+		return err
+	}
 	return s.analyse(ctx)
 }
 
-// payOut pays all shops what is due now, and tells the bank that it was done.
+// payOut pays all shops what is due now, and notes what the bank is to know of it.
 func (s *seeder) payOut(ctx context.Context) error {
 	history := make([][]bank.Transaction, len(s.places))
 	err := each(ctx, len(s.places), func(ctx context.Context, i int) (err error) {
@@ -413,7 +417,18 @@ func (s *seeder) payOut(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.sims.Bank.Book(ctx, slices.Concat(history...))
+	s.paid = append(s.paid, slices.Concat(history...)...)
+	if len(s.paid) < bookAtOnce {
+		return nil
+	}
+	return s.bookPaid(ctx)
+}
+
+// bookPaid has the bank know what was paid out.
+func (s *seeder) bookPaid(ctx context.Context) error {
+	err := s.sims.Bank.Book(ctx, s.paid)
+	s.paid = s.paid[:0]
+	return err
 }
 
 func (s *seeder) payShops(ctx context.Context, p *place) ([]bank.Transaction, error) {

@@ -67,7 +67,10 @@ type Notice struct {
 
 // Page is a handle on one file under templates/pages. T is the view it shows,
 // so a handler that passes anything else does not compile.
-type Page[T any] struct {
+type Page[T any] struct{ page }
+
+// page is what does not depend on the view, and so is compiled but once.
+type page struct {
 	name   string
 	layout Layout
 }
@@ -82,7 +85,7 @@ func NewPage[T any](layout Layout, name string) Page[T] {
 		panic("web: the view of " + name + " does not embed web.Frame")
 	}
 	names = append(names, name)
-	return Page[T]{name, layout}
+	return Page[T]{page{name, layout}}
 }
 
 // Pages holds one parsed template set for each page and language: nothing is
@@ -148,34 +151,24 @@ func attach(first, second any) Pair { return Pair{first, second} }
 // Show renders the page into memory first, so that a broken template becomes
 // an error page and never half a page.
 func (p Page[T]) Show(c echo.Context, pages *Pages, view T) error {
-	return p.show(c, pages, http.StatusOK, view)
+	return pages.show(c, p.page, http.StatusOK, any(&view).(framed))
 }
 
 // Later shows a page in the place of one that is not there yet, with 503; the
 // browser asks again after a while.
 func (p Page[T]) Later(c echo.Context, pages *Pages, after time.Duration, view T) error {
-	seconds := strconv.Itoa(int(after.Seconds()))
-	c.Response().Header().Set(echo.HeaderRetryAfter, seconds)
-	c.Response().Header().Set("Refresh", seconds)
-	return p.show(c, pages, http.StatusServiceUnavailable, view)
+	ComeBack(c.Response().Header(), after)
+	return pages.show(c, p.page, http.StatusServiceUnavailable, any(&view).(framed))
 }
 
 // Refuse shows a form again with 422 and what err says about its fields. What
 // is not a fault is not the form's to explain and is returned.
 func (p Page[T]) Refuse(c echo.Context, pages *Pages, form *Form, err error, view T) error {
-	f, ok := fault.Of(err)
-	if !ok {
+	code, err := pages.refuse(c, form, err)
+	if err != nil {
 		return err
 	}
-	code := ProblemOf(pages.Words, Lang(c), err, "").Status
-	if f.Kind == fault.Unavailable || f.Kind == fault.Unauthenticated {
-		return err
-	}
-	form.refuse(pages.Words, Lang(c), f)
-	if f.RetryAfter > 0 {
-		c.Response().Header().Set(echo.HeaderRetryAfter, fmt.Sprint(int(f.RetryAfter.Seconds())))
-	}
-	return p.show(c, pages, code, view)
+	return pages.show(c, p.page, code, any(&view).(framed))
 }
 
 // Render returns the named part of a page, for live fragments.
@@ -185,17 +178,37 @@ func (p Page[T]) Render(pages *Pages, lang, part string, view any) ([]byte, erro
 	return out.Bytes(), err
 }
 
-func (p Page[T]) show(c echo.Context, pages *Pages, code int, view T) error {
-	lang := Lang(c)
-	set := pages.sets[lang+"/"+p.name]
-	if set == nil {
-		return errors.New("web: page " + p.name + " was not loaded")
+// ComeBack has a browser ask again after a while, of at least a second.
+func ComeBack(h http.Header, after time.Duration) {
+	seconds := strconv.Itoa(int(after.Seconds()))
+	h.Set(echo.HeaderRetryAfter, seconds)
+	h.Set("Refresh", seconds)
+}
+
+// refuse has a form say what err says about it; what it cannot say is returned.
+func (p *Pages) refuse(c echo.Context, form *Form, err error) (code int, _ error) {
+	f, ok := fault.Of(err)
+	if !ok || f.Kind == fault.Unavailable || f.Kind == fault.Unauthenticated {
+		return 0, err
 	}
-	if pages.Frame != nil {
-		any(&view).(framed).set(pages.Frame(c))
+	form.refuse(p.Words, Lang(c), f)
+	if f.RetryAfter > 0 {
+		c.Response().Header().Set(echo.HeaderRetryAfter, fmt.Sprint(int(f.RetryAfter.Seconds())))
+	}
+	return ProblemOf(p.Words, Lang(c), err, "").Status, nil
+}
+
+func (p *Pages) show(c echo.Context, page page, code int, view framed) error {
+	lang := Lang(c)
+	set := p.sets[lang+"/"+page.name]
+	if set == nil {
+		return errors.New("web: page " + page.name + " was not loaded")
+	}
+	if p.Frame != nil {
+		view.set(p.Frame(c))
 	}
 	var out bytes.Buffer
-	if err := set.ExecuteTemplate(&out, "layout-"+string(p.layout), view); err != nil {
+	if err := set.ExecuteTemplate(&out, "layout-"+string(page.layout), view); err != nil {
 		return err
 	}
 	c.Response().Header().Set("Content-Language", lang)

@@ -255,7 +255,7 @@ func answerError(c echo.Context, pages *Pages, err error) {
 	if p.RetryAfter > 0 {
 		c.Response().Header().Set(echo.HeaderRetryAfter, jsonNumber(p.RetryAfter))
 	}
-	if shown := problemPage.show(c, pages, p.Status, problemView{Problem: p}); shown != nil {
+	if shown := pages.show(c, problemPage.page, p.Status, &problemView{Problem: p}); shown != nil {
 		LogFailure(c, shown)
 		_ = c.HTML(p.Status, "<!doctype html><title>"+html.EscapeString(p.Title)+"</title><h1>"+html.EscapeString(p.Title)+"</h1><p>"+html.EscapeString(p.Detail))
 	}
