@@ -21,7 +21,6 @@ import (
 const (
 	cardIssuer  = "31"
 	cardLines   = 4
-	cardsASec   = 1000 // of CardsHalf
 	tracesMost  = 1_000_000
 	cardsBehind = 20_000 // unanswered at a fixed rate: the host cannot keep up
 )
@@ -33,7 +32,8 @@ func terminalOf(shop int) string                   { return fmt.Sprintf("T%07d",
 // DriveCards asks for authorisations over four connections of one issuer, as
 // docs/card-host.md says: as many at a time as there are callers, or so many a
 // second. A wait counts from when the question was due.
-func (w *World) DriveCards(ctx context.Context, addr string, usage func() CPU, scenario Scenario, callers int, length time.Duration) (Result, error) {
+func (w *World) DriveCards(ctx context.Context, addr string, usage func() CPU, scenario Scenario, load Load) (Result, error) {
+	length := load.Length
 	warm := length / 5
 	begin := time.Now().Add(warm)
 	end := begin.Add(length)
@@ -50,18 +50,15 @@ func (w *World) DriveCards(ctx context.Context, addr string, usage func() CPU, s
 		l.begin, l.end = begin, end
 		lines[n] = l
 		together.Go(l.listen)
-		if scenario == CardsHalf {
-			together.Go(func() { l.askAtRate(ctx, cardsASec/cardLines) })
+		if load.Rate > 0 {
+			together.Go(func() { l.askAtRate(ctx, max(load.Rate/cardLines, 1)) })
 			continue
 		}
-		together.Go(func() { l.askInTurn(ctx, max(callers/cardLines, 1)) })
+		together.Go(func() { l.askInTurn(ctx, max(load.Callers/cardLines, 1)) })
 	}
 	together.Wait()
 	cpu := usage().minus(before)
-	r := Result{Scenario: scenario, Callers: callers, Seconds: length.Seconds()}
-	if scenario == CardsHalf {
-		r.Callers = cardLines
-	}
+	r := Result{Scenario: scenario, Callers: load.Callers, Seconds: length.Seconds()}
 	var took []time.Duration
 	for _, l := range lines {
 		took = append(took, l.took...)

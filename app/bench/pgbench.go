@@ -6,8 +6,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // clientCounts are what pgbench is tried at; its best is what counts.
@@ -30,6 +33,30 @@ func Pgbench(ctx context.Context, bin, url string, length time.Duration) (tpcb, 
 		}
 	}
 	return tpcb, simple, nil
+}
+
+// Commit is the median of what a transaction of one row takes that nobody else
+// disturbs, in milliseconds: little more than one fsync.
+func Commit(ctx context.Context, url string) (float64, error) {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	if _, err := conn.Exec(ctx, `CREATE TABLE IF NOT EXISTS commits (at timestamptz NOT NULL)`); err != nil {
+		return 0, err
+	}
+	const times = 500
+	took := make([]time.Duration, times)
+	for i := range took {
+		start := time.Now()
+		if _, err := conn.Exec(ctx, `INSERT INTO commits VALUES ($1)`, start); err != nil {
+			return 0, err
+		}
+		took[i] = time.Since(start)
+	}
+	slices.Sort(took)
+	return ms(took[times/2]), nil
 }
 
 var tps = regexp.MustCompile(`tps = ([0-9.]+)`)

@@ -107,7 +107,7 @@ func encode(raw []byte) string { return base64.RawURLEncoding.EncodeToString(raw
 // first server, times how fast every server knows, and lets devices come back.
 func (w *World) MeasureReset(ctx context.Context, a *app.App, servers []string, all []Handset, callers int, length time.Duration) (r ResetResult, err error) {
 	r = ResetResult{Scenario: "reset", Sessions: len(all)}
-	before, err := w.Drive(ctx, servers[0], unmeasured, Pay, callers, length)
+	before, err := w.Drive(ctx, servers[0], unmeasured, Pay, Load{Callers: callers, Length: length})
 	if err != nil {
 		return r, err
 	}
@@ -115,7 +115,7 @@ func (w *World) MeasureReset(ctx context.Context, a *app.App, servers []string, 
 	var measured sync.WaitGroup
 	var during Result
 	var driven error
-	measured.Go(func() { during, driven = w.Drive(ctx, servers[0], unmeasured, Pay, callers, length+length/2) })
+	measured.Go(func() { during, driven = w.Drive(ctx, servers[0], unmeasured, Pay, Load{Callers: callers, Length: length + length/2}) })
 
 	refused := make([]map[uuid.UUID]time.Time, len(servers))
 	watching, stop := context.WithTimeout(ctx, length+3*time.Minute)

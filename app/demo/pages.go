@@ -279,16 +279,24 @@ func formTenant(c echo.Context) (tenant.ID, error) {
 
 // bodyTenant reads {"tenant":"11560"}.
 func bodyTenant(c echo.Context) (tenant.ID, error) {
-	const bytesMost = 1 << 10
 	var body struct {
 		Tenant string `json:"tenant"`
 	}
-	decoder := json.NewDecoder(io.LimitReader(c.Request().Body, bytesMost))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&body); err != nil {
-		return 0, fault.ErrMalformed.Because(err)
+	if err := readJSON(c, &body); err != nil {
+		return 0, err
 	}
 	return tenant.Parse(body.Tenant)
+}
+
+// readJSON reads a small body whose fields are all known.
+func readJSON(c echo.Context, into any) error {
+	const bytesMost = 1 << 10
+	decoder := json.NewDecoder(io.LimitReader(c.Request().Body, bytesMost))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return fault.ErrMalformed.Because(err)
+	}
+	return nil
 }
 
 // done goes back to the demonstration's page with a word of what was done.

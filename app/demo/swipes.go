@@ -2,8 +2,6 @@ package demo
 
 import (
 	"context"
-	"encoding/json"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -249,12 +247,9 @@ func (v *swipeView) choose(in swipeInput) {
 }
 
 func (p *Pages) swipeJSON(c echo.Context) error {
-	const bytesMost = 1 << 10
 	var in swipeInput
-	decoder := json.NewDecoder(io.LimitReader(c.Request().Body, bytesMost))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&in); err != nil {
-		return p.problem(c, fault.ErrMalformed.Because(err))
+	if err := readJSON(c, &in); err != nil {
+		return p.problem(c, err)
 	}
 	bought, err := p.draw(c.Request().Context(), in)
 	if err != nil {

@@ -1,11 +1,24 @@
 package tenant
 
-import "github.com/google/uuid"
+import (
+	"context"
+
+	"github.com/google/uuid"
+)
 
 // Key names a row of any municipality, for work that spans several at once.
 type Key struct {
 	Tenant ID
 	ID     uuid.UUID
+}
+
+// Keys are those of things of the tenant in ctx.
+func Keys(ctx context.Context, ids []uuid.UUID) []Key {
+	keys := make([]Key, len(ids))
+	for i, id := range ids {
+		keys[i] = Key{From(ctx), id}
+	}
+	return keys
 }
 
 // Columns parts keys into what a statement unnests as int[] and uuid[].

@@ -20,6 +20,7 @@ import (
 
 	"jangteo/app/calendar"
 	"jangteo/app/money"
+	"jangteo/app/partner"
 )
 
 // Bank is the outside world of accounts. Its methods answer *RefusedError,
@@ -106,12 +107,9 @@ func NewOpenBanking(cfg OpenBankingConfig, now func() time.Time) *OpenBanking {
 		cfg.BreakerRest = 5 * time.Second
 	}
 	cfg.URL = strings.TrimSuffix(cfg.URL, "/")
-	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is one, by documentation
-	transport.MaxConnsPerHost, transport.MaxIdleConnsPerHost = 64, 16
-	transport.Proxy = nil // money goes where the configuration says, and nowhere through the environment
 	return &OpenBanking{
 		cfg: cfg, now: now, asking: make(chan struct{}, 1),
-		client: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		client: partner.NewClient(64, 0), // each question has its own time
 		breaker: circuitbreaker.NewBuilder[*reply]().
 			HandleIf(func(_ *reply, err error) bool { return err != nil && !errors.Is(err, context.Canceled) }).
 			WithFailureThreshold(cfg.BreakerFailures).WithDelay(cfg.BreakerRest).WithSuccessThreshold(1).Build(),

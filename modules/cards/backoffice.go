@@ -15,6 +15,7 @@ import (
 	"jangteo/app/calendar"
 	"jangteo/app/fault"
 	"jangteo/app/money"
+	"jangteo/app/partner"
 )
 
 // IssuerDesk is the outside world of card issuers beside their messages: their
@@ -65,16 +66,7 @@ var _ IssuerDesk = (*BackOffice)(nil)
 // NewBackOffice makes the adapter; it calls nothing yet. Without an address
 // every question is answered with an error.
 func NewBackOffice(address, secret string) *BackOffice {
-	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is one, by documentation
-	transport.Proxy = nil
-	transport.MaxIdleConnsPerHost = 8
-	return &BackOffice{
-		url: strings.TrimSuffix(address, "/"), secret: secret,
-		client: &http.Client{
-			Timeout: 5 * time.Second, Transport: transport,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-	}
+	return &BackOffice{url: strings.TrimSuffix(address, "/"), secret: secret, client: partner.NewClient(16, 5*time.Second)}
 }
 
 // Close lets go of idle connections.

@@ -1,11 +1,8 @@
 package cards
 
 import (
-	"bytes"
 	"context"
-	"encoding/csv"
 	"errors"
-	"net/http"
 	"net/url"
 	"strconv"
 
@@ -15,8 +12,6 @@ import (
 	"jangteo/app/auth"
 	"jangteo/app/calendar"
 	"jangteo/app/fault"
-	"jangteo/app/i18n"
-	"jangteo/app/money"
 	"jangteo/app/web"
 	"jangteo/modules/merchants"
 )
@@ -370,14 +365,9 @@ func (p *OfficePages) row(r ClearingRow) rowLine {
 func (p *OfficePages) ClearingCSV(c echo.Context) error {
 	ctx, lang := c.Request().Context(), web.Lang(c)
 	f, _ := rowFilter(web.ReadQuery(c))
-	var file bytes.Buffer
-	file.WriteString("\uFEFF")
-	w := csv.NewWriter(&file)
-	head := []string{}
-	for _, name := range []string{"day", "issuer", "line", "kind", "state", "retrieval", "merchant-number", "terminal", "swiped", "amount", "voucher", "account", "differs"} {
-		head = append(head, p.pages.Words.T(lang, "cards.col."+name))
-	}
-	_ = w.Write(head)
+	words := p.pages.Words
+	sheet := web.NewSheet(words, lang, "cards.col.", "day", "issuer", "line", "kind", "state", "retrieval",
+		"merchant-number", "terminal", "swiped", "amount", "voucher", "account", "differs")
 	const most = 100 // pages of rowsAtATime
 	for f.Page = range most {
 		list, more, err := p.service.Rows(ctx, f)
@@ -385,23 +375,14 @@ func (p *OfficePages) ClearingCSV(c echo.Context) error {
 			return err
 		}
 		for _, r := range list {
-			_ = w.Write(csvRow(p.pages.Words, lang, r))
+			sheet.Row(r.Day, r.Issuer, r.Line, words.T(lang, "cards.kind."+r.Kind), words.T(lang, "cards.row."+string(r.State)), r.Retrieval,
+				r.MerchantNumber, r.Terminal, r.SwipedAt, r.Amount, r.Voucher, r.Account, r.Differs)
 		}
 		if !more {
 			break
 		}
 	}
-	w.Flush()
-	c.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="card-clearing.csv"`)
-	return c.Blob(http.StatusOK, "text/csv; charset=utf-8", file.Bytes())
-}
-
-func csvRow(words i18n.Words, lang string, r ClearingRow) []string {
-	won := func(a money.Amount) string { return strconv.FormatInt(int64(a), 10) }
-	return []string{
-		r.Day.String(), r.Issuer, strconv.Itoa(r.Line), words.T(lang, "cards.kind."+r.Kind), words.T(lang, "cards.row."+string(r.State)), r.Retrieval,
-		r.MerchantNumber, r.Terminal, r.SwipedAt.In(calendar.Seoul).Format("2006-01-02 15:04:05"), won(r.Amount), won(r.Voucher), won(r.Account), r.Differs,
-	}
+	return sheet.Send(c, "card-clearing")
 }
 
 // Upload imports an issuer's clearing file: POST /office/cards/clearing.

@@ -1,21 +1,17 @@
 package cards
 
 import (
-	"context"
-	"errors"
 	"log/slog"
 	"sync"
-
-	"github.com/google/uuid"
 
 	"jangteo/app/audit"
 	"jangteo/app/clock"
 	"jangteo/app/db"
 	"jangteo/app/fault"
-	"jangteo/app/gather"
 	"jangteo/app/idem"
 	"jangteo/app/live"
 	"jangteo/app/outbox"
+	"jangteo/app/recall"
 	"jangteo/app/refdata"
 	"jangteo/modules/citizens"
 	"jangteo/modules/ledger"
@@ -54,11 +50,9 @@ type Service struct {
 	vouchers  *vouchers.Service
 	payments  *payments.Service
 
-	links       *gather.Desk[string, Link]
-	places      *gather.Desk[string, Place]
-	linkMemory  *memory[string, Link]
-	placeMemory *memory[string, Place]
-	seen        map[uuid.UUID]bool // changes that the last poll saw
+	links   *recall.Memory[string, Link]
+	places  *recall.Memory[string, Place]
+	changes recall.Changes[change]
 
 	doubts struct {
 		mu   sync.Mutex
@@ -71,11 +65,9 @@ func New(kits Kits, l *ledger.Service, c *citizens.Service, m *merchants.Service
 	s := &Service{
 		db: kits.DB, store: store{kits.DB, kits.Lane}, keys: kits.Keys, outbox: kits.Outbox, audit: kits.Audit, live: kits.Live, desk: kits.Desk, now: kits.Now, log: kits.Log,
 		ledger: l, citizens: c, merchants: m, vouchers: v, payments: p,
-		linkMemory: newMemory[string, Link](), placeMemory: newMemory[string, Place](), seen: map[uuid.UUID]bool{},
 	}
 	s.doubts.keys = map[string]Reversal{}
-	s.links = gather.NewDesk(1, kits.Lane.Patience(), s.store.linksOf)
-	s.places = gather.NewDesk(1, kits.Lane.Patience(), s.store.placesOf)
+	s.remember(kits.Lane)
 	return s
 }
 
@@ -137,42 +129,4 @@ func printable(text string) bool {
 		}
 	}
 	return true
-}
-
-// link finds a card by its issuer's token.
-func (s *Service) link(ctx context.Context, issuer, token string) (Link, error) {
-	key := issuer + token
-	found, ok, count := s.linkMemory.get(key, s.now())
-	if ok {
-		return found, nil
-	}
-	found, err := s.links.Ask(ctx, key)
-	if errors.Is(err, gather.ErrNotFound) {
-		return Link{}, ErrNotLinked
-	}
-	if err == nil {
-		s.linkMemory.put(key, found, count)
-	}
-	return found, db.Unavailable(err)
-}
-
-// place finds where a terminal stands.
-func (s *Service) place(ctx context.Context, m Message) (Place, error) {
-	key := placeKey(m.Issuer, m.MerchantNumber, m.Terminal)
-	found, ok, count := s.placeMemory.get(key, s.now())
-	if ok {
-		return found, nil
-	}
-	found, err := s.places.Ask(ctx, key)
-	if errors.Is(err, gather.ErrNotFound) {
-		return Place{}, ErrTerminalUnknown.With("merchant_number", m.MerchantNumber).With("terminal", m.Terminal)
-	}
-	if err == nil {
-		s.placeMemory.put(key, found, count)
-	}
-	return found, db.Unavailable(err)
-}
-
-func placeKey(issuer, merchantNumber, terminal string) string {
-	return issuer + " " + merchantNumber + " " + terminal
 }

@@ -79,8 +79,8 @@ func (s store) insertChange(ctx context.Context, c change, forgetBefore time.Tim
 	return s.db.In(ctx).Exec(`INSERT INTO cards.changes (id, what, key, at) VALUES (?, ?, ?, ?)`, c.ID, c.What, c.Key, c.At).Error
 }
 
-func (s store) changes(ctx context.Context, since time.Time) (list []change, err error) {
-	err = s.db.In(ctx).Raw(`SELECT id, what, key, at FROM cards.changes WHERE at >= ? ORDER BY at LIMIT ?`, since, changesMost).Scan(&list).Error
+func (s store) changes(ctx context.Context, since time.Time, most int) (list []change, err error) {
+	err = s.db.In(ctx).Raw(`SELECT id, what, key, at FROM cards.changes WHERE at >= ? ORDER BY at LIMIT ?`, since, most).Scan(&list).Error
 	return list, err
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"jangteo/app/calendar"
 	"jangteo/app/fault"
+	"jangteo/app/partner"
 )
 
 // Identity is who the provider found a person to be.
@@ -45,16 +46,7 @@ var _ IdentityProvider = (*Provider)(nil)
 
 // NewProvider makes the adapter; it calls nothing yet.
 func NewProvider(address string) *Provider {
-	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is one, by documentation
-	transport.Proxy = nil                                        // who somebody is goes where the configuration says
-	transport.MaxIdleConnsPerHost = 16
-	return &Provider{
-		url: strings.TrimSuffix(address, "/"),
-		client: &http.Client{
-			Timeout: 5 * time.Second, Transport: transport,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-	}
+	return &Provider{url: strings.TrimSuffix(address, "/"), client: partner.NewClient(64, 5*time.Second)}
 }
 
 // Close lets go of idle connections.

@@ -17,9 +17,9 @@ import (
 	"jangteo/app/crypt"
 	"jangteo/app/db"
 	"jangteo/app/fault"
-	"jangteo/app/gather"
 	"jangteo/app/live"
 	"jangteo/app/mask"
+	"jangteo/app/recall"
 	"jangteo/app/tenant"
 	"jangteo/modules/ledger"
 )
@@ -36,9 +36,10 @@ type Service struct {
 	life   time.Duration // of a clerk's session at most
 	now    clock.Now
 	log    *slog.Logger
-	memory *memory
-	shops  *gather.Desk[tenant.Key, shop]
-	seen   seenChanges
+
+	shops   *recall.Memory[tenant.Key, shop]
+	owners  *recall.Memory[tenant.Key, uuid.UUID] // the shops of accounts in the ledger, which never change
+	changes recall.Changes[change]
 }
 
 // New keeps shops in d; lane is the pool that may look across municipalities.
@@ -48,9 +49,9 @@ func New(d, lane *db.DB, l *ledger.Service, box *crypt.Box, a *audit.Log, hub *l
 ) *Service {
 	s := &Service{
 		db: d, store: store{d, lane}, ledger: l, box: box, audit: a, live: hub,
-		life: life, now: now, log: log, memory: newMemory(cachedMost), seen: seenChanges{at: map[uuid.UUID]time.Time{}},
+		life: life, now: now, log: log,
 	}
-	s.shops = gather.NewDesk(1, lane.Patience(), s.store.shops)
+	s.remember(lane)
 	s.SignIns = kit.Realm(s.realm())
 	return s
 }
@@ -204,26 +205,6 @@ func (s *Service) Search(ctx context.Context, f Filter) (list []Merchant, next *
 		next = &Cursor{Name: last.Name, ID: last.ID, Skip: f.After.Skip + f.Limit}
 	}
 	return list, next, err
-}
-
-// Names returns the names of shops of the tenant in ctx; unknown ones are left out.
-// What was asked for lately asks no database.
-func (s *Service) Names(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]string, error) {
-	names := make(map[uuid.UUID]string, len(ids))
-	var unknown []tenant.Key
-	for _, id := range ids {
-		key := tenant.Key{Tenant: tenant.From(ctx), ID: id}
-		if known, ok, _ := s.memory.get(key, s.now()); ok {
-			names[id] = known.Name
-			continue
-		}
-		unknown = append(unknown, key)
-	}
-	found, err := s.shops.AskAll(ctx, unknown)
-	for key, one := range found {
-		names[key.ID] = one.Name
-	}
-	return names, db.Unavailable(err)
 }
 
 // PayoutDestination is where a shop's money goes, in the clear, for the

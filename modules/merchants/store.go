@@ -128,27 +128,6 @@ func escapeLike(text string) string {
 	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text)
 }
 
-type payee struct {
-	ID        uuid.UUID
-	PayableID uuid.UUID
-}
-
-// ofPayables asks in steps: a statement takes 65,535 parameters at most.
-func (s store) ofPayables(ctx context.Context, accounts []uuid.UUID) (all []payee, err error) {
-	const step = 5000
-	for len(accounts) > 0 {
-		n := min(step, len(accounts))
-		var found []payee
-		err = s.db.In(ctx).Raw(`SELECT id, payable_id FROM merchants.shops WHERE tenant_id = ? AND payable_id IN ?`,
-			tenant.From(ctx), accounts[:n]).Scan(&found).Error
-		if err != nil {
-			return nil, err
-		}
-		all, accounts = append(all, found...), accounts[n:]
-	}
-	return all, nil
-}
-
 // insertChange keeps a change for the servers' polls and drops old ones.
 func (s store) insertChange(ctx context.Context, c change, olderThan time.Time) error {
 	err := s.db.In(ctx).Exec(`INSERT INTO merchants.changes (id, tenant_id, merchant_id, at) VALUES (?, ?, ?, ?)`,
@@ -160,8 +139,8 @@ func (s store) insertChange(ctx context.Context, c change, olderThan time.Time) 
 		SELECT id FROM merchants.changes WHERE at < ? ORDER BY at LIMIT 100 FOR UPDATE SKIP LOCKED)`, olderThan).Error
 }
 
-func (s store) changes(ctx context.Context, since time.Time) (changed []change, err error) {
+func (s store) changes(ctx context.Context, since time.Time, most int) (changed []change, err error) {
 	err = s.db.In(ctx).Raw(`SELECT id, tenant_id, merchant_id, at FROM merchants.changes WHERE at >= ? ORDER BY at DESC LIMIT ?`,
-		since, changesMost).Scan(&changed).Error
+		since, most).Scan(&changed).Error
 	return changed, err
 }

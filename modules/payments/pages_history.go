@@ -1,14 +1,10 @@
 package payments
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/csv"
-	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -294,49 +290,29 @@ func (p *Pages) Export(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	var out bytes.Buffer
-	out.WriteString("\uFEFF") // spreadsheets then read it as UTF-8
-	w := csv.NewWriter(&out)
 	words := p.pages.Words
-	var head []string
-	for _, column := range []string{"at", "kind", "shop", "voucher", "amount", "number"} {
-		head = append(head, words.T(lang, "payments.export."+column))
-	}
-	_ = w.Write(head)
+	sheet := web.NewSheet(words, lang, "payments.export.", "at", "kind", "shop", "voucher", "amount", "number")
 	f.Limit = historyMost
-	for rows := 0; rows < exportRows; {
+	for sheet.Rows < exportRows {
 		movements, next, err := p.service.History(ctx, citizen, f)
 		if err != nil {
 			return err
 		}
 		for _, m := range movements {
-			_ = w.Write(exportRow(words, lang, m, wallets, tickets))
+			voucher := voucherOf(m, wallets, tickets)
+			sheet.Row(m.At, words.T(lang, "payments.kind."+string(m.Kind)), m.MerchantName, voucher, m.Amount, m.EntryID)
 		}
-		rows += len(movements)
 		if f.After = next; next == "" {
 			break
 		}
 	}
-	w.Flush()
-	c.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="jangteo-`+calendar.DayOf(p.now()).String()+`.csv"`)
-	return c.Blob(http.StatusOK, "text/csv; charset=utf-8", out.Bytes())
+	return sheet.Send(c, "jangteo-"+calendar.DayOf(p.now()).String())
 }
 
-func exportRow(words i18n.Words, lang string, m Movement, wallets []vouchers.Wallet, tickets []vouchers.Ticket) []string {
-	voucher := ""
+// voucherOf is the name of the voucher that a movement is of.
+func voucherOf(m Movement, wallets []vouchers.Wallet, tickets []vouchers.Ticket) string {
 	if i := slices.IndexFunc(wallets, func(w vouchers.Wallet) bool { return w.ID == m.WalletID }); i >= 0 {
-		voucher = tickets[i].Voucher
+		return tickets[i].Voucher
 	}
-	return []string{
-		m.At.In(calendar.Seoul).Format(time.DateTime), words.T(lang, "payments.kind."+string(m.Kind)), plainCell(m.MerchantName), plainCell(voucher),
-		strconv.FormatInt(int64(m.Amount), 10), m.EntryID.String(),
-	}
-}
-
-// plainCell keeps a spreadsheet from taking a name for a formula.
-func plainCell(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
-		return "'" + text
-	}
-	return text
+	return ""
 }

@@ -1,13 +1,9 @@
 package payments
 
 import (
-	"bytes"
 	"context"
-	"encoding/csv"
 	"encoding/json"
-	"net/http"
 	"net/url"
-	"strconv"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
@@ -239,31 +235,20 @@ func (p *ShopPages) Download(c echo.Context) error {
 		return err
 	}
 	f.Limit, f.Before = csvStep, uuid.Nil
-	body := bytes.NewBufferString("\ufeff") // spreadsheets know UTF-8 by it
-	out := csv.NewWriter(body)
-	out.UseCRLF = true
-	var heads []string
-	for _, key := range []string{"at", "approval", "state", "amount", "cancelled", "left"} {
-		heads = append(heads, words.T(lang, "payments.shop.column."+key))
-	}
-	_ = out.Write(heads) // into memory: it cannot fail
-	for rows := 0; rows < csvRowsMost; rows += csvStep {
+	sheet := web.NewSheet(words, lang, "payments.shop.column.", "at", "approval", "state", "amount", "cancelled", "left")
+	for sheet.Rows < csvRowsMost {
 		list, err := p.service.ListByMerchant(ctx, auth.From(ctx).Merchant, f)
 		if err != nil {
 			return err
 		}
 		for _, sale := range list {
-			_ = out.Write([]string{
-				sale.At.In(calendar.Seoul).Format("2006-01-02 15:04:05"), sale.ApprovalNumber(), words.T(lang, "payments.shop.state."+string(sale.State())),
-				strconv.FormatInt(int64(sale.Amount), 10), strconv.FormatInt(int64(sale.CancelledAmount), 10), strconv.FormatInt(int64(sale.Left()), 10),
-			})
+			state := words.T(lang, "payments.shop.state."+string(sale.State()))
+			sheet.Row(sale.At, sale.ApprovalNumber(), state, sale.Amount, sale.CancelledAmount, sale.Left())
 		}
 		if len(list) < csvStep {
 			break
 		}
 		f.Before = list[len(list)-1].ID
 	}
-	out.Flush()
-	c.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="sales-`+f.From.String()+`-`+f.To.String()+`.csv"`)
-	return c.Blob(http.StatusOK, "text/csv; charset=utf-8", body.Bytes())
+	return sheet.Send(c, "sales-"+f.From.String()+"-"+f.To.String())
 }

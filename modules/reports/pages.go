@@ -15,6 +15,7 @@ import (
 	"jangteo/app/calendar"
 	"jangteo/app/db"
 	"jangteo/app/fault"
+	"jangteo/app/i18n"
 	"jangteo/app/money"
 	"jangteo/app/web"
 )
@@ -179,11 +180,8 @@ const (
 
 // reader puts things into the words of who is reading.
 type reader struct {
-	words interface {
-		T(lang, key string, pairs ...any) string
-		Has(lang, key string) bool
-	}
-	lang string
+	words i18n.Words
+	lang  string
 }
 
 func (p *Pages) reader(c echo.Context) reader { return reader{p.pages.Words, web.Lang(c)} }

@@ -177,12 +177,12 @@ func (p *Pages) AuditCSV(c echo.Context) error {
 		return err
 	}
 	r := p.reader(c)
-	s := r.sheet("reports.audit.title", "id", "at", "who", "action", "object", "number", "reason", "content", "address", "request")
+	s := r.sheet("id", "at", "who", "action", "object", "number", "reason", "content", "address", "request")
 	for _, change := range list {
-		s.rows = append(s.rows, []any{
+		s.Row(
 			change.ID.String(), r.at(change.At), r.actor(change), r.or("reports.action."+change.Action, change.Action),
 			r.or("reports.object."+change.Object, change.Object), change.ObjectID, change.Reason, content(change), change.Address, change.RequestID,
-		})
+		)
 	}
 	return p.download(c, q, "audit", s, more)
 }
@@ -266,12 +266,12 @@ func (p *Pages) AccessCSV(c echo.Context) error {
 		return err
 	}
 	r := p.reader(c)
-	s := r.sheet("reports.access.title", "id", "at", "who", "whose", "number", "did", "reason", "address", "request")
+	s := r.sheet("id", "at", "who", "whose", "number", "did", "reason", "address", "request")
 	for _, look := range list {
-		s.rows = append(s.rows, []any{
+		s.Row(
 			look.ID.String(), r.at(look.At), look.ActorName, r.or("reports.object."+look.Subject, look.Subject), look.SubjectID.String(),
 			r.or("reports.did."+look.Did, look.Did), look.Reason, look.Address, look.RequestID,
-		})
+		)
 	}
 	return p.download(c, q, "access", s, more)
 }

@@ -1,12 +1,11 @@
 package reports
 
 import (
-	"net/http"
-
 	"github.com/labstack/echo/v4"
 
 	"jangteo/app/audit"
 	"jangteo/app/calendar"
+	"jangteo/app/web"
 )
 
 // exported is what the audit log keeps of a download.
@@ -18,32 +17,25 @@ type exported struct {
 	Rows  int          `json:"rows"`
 }
 
-// sheet begins a table with its name and the words of its columns.
-func (r reader) sheet(title string, columns ...string) sheet {
-	s := sheet{name: r.t(title)}
-	for _, key := range columns {
-		s.head = append(s.head, r.t("reports.col."+key))
-	}
-	return s
+// exportMost bounds a download; one that would be longer is refused whole.
+const exportMost = 10_000
+
+// sheet begins a table with the words of its columns.
+func (r reader) sheet(columns ...string) *web.Sheet {
+	return web.NewSheet(r.words, r.lang, "reports.col.", columns...)
 }
 
 // download answers with a table as a file, once the audit log has who took
 // what of it. With more rows than one may take it refuses.
-func (p *Pages) download(c echo.Context, q query, of string, s sheet, more bool) error {
+func (p *Pages) download(c echo.Context, q query, of string, s *web.Sheet, more bool) error {
 	if more {
 		return ErrTooMuch.With("most", exportMost)
 	}
-	body, err := writeCSV(s)
-	if err != nil {
-		return err
-	}
-	name := of + ".csv"
-	err = p.service.record(c.Request().Context(), audit.Change{
-		Action: of + ".exported", Object: of, ObjectID: name, After: exported{q.Text, q.From, q.To, q.State, len(s.rows)},
+	err := p.service.record(c.Request().Context(), audit.Change{
+		Action: of + ".exported", Object: of, ObjectID: of + ".csv", After: exported{q.Text, q.From, q.To, q.State, s.Rows},
 	})
 	if err != nil {
 		return err
 	}
-	c.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="`+p.today().String()+"-"+name+`"`)
-	return c.Blob(http.StatusOK, "text/csv; charset=utf-8", body)
+	return s.Send(c, p.today().String()+"-"+of)
 }

@@ -66,12 +66,12 @@ func (p *Pages) MerchantsCSV(c echo.Context) error {
 		return err
 	}
 	r := p.reader(c)
-	s := r.sheet("reports.merchants.title", "id", "merchant", "biz-no", "trade", "place", "large-seller", "state", "applied")
+	s := r.sheet("id", "merchant", "biz-no", "trade", "place", "large-seller", "state", "applied")
 	for _, m := range list {
-		s.rows = append(s.rows, []any{
+		s.Row(
 			m.ID.String(), m.Name, m.BizNo, m.TradeName(), m.Address, r.t(yes(m.YearlySalesOver3bn)),
-			r.t("reports.merchant-state." + string(m.State)), r.at(m.AppliedAt),
-		})
+			r.t("reports.merchant-state."+string(m.State)), r.at(m.AppliedAt),
+		)
 	}
 	return p.download(c, q, "merchants", s, more)
 }

@@ -10,6 +10,7 @@ import (
 
 	"jangteo/app/audit"
 	"jangteo/app/calendar"
+	"jangteo/app/web"
 	"jangteo/modules/ledger"
 	"jangteo/modules/merchants"
 	"jangteo/modules/payments"
@@ -247,14 +248,14 @@ func (p *Pages) PaymentsCSV(c echo.Context) error {
 	return p.download(c, q, "payments", p.reader(c).paymentSheet(list), more)
 }
 
-func (r reader) paymentSheet(list []payments.Payment) sheet {
-	s := r.sheet("reports.payments.title", "id", "approval", "at", "business-day", "merchant", "wallet", "method", "amount", "cancelled", "left", "state")
+func (r reader) paymentSheet(list []payments.Payment) *web.Sheet {
+	s := r.sheet("id", "approval", "at", "business-day", "merchant", "wallet", "method", "amount", "cancelled", "left", "state")
 	for _, pay := range list {
-		s.rows = append(s.rows, []any{
+		s.Row(
 			pay.ID.String(), pay.ApprovalNumber(), r.at(pay.At), pay.Day.String(), pay.MerchantName, pay.WalletID.String(),
-			r.t("reports.method." + string(pay.Method)), int64(pay.Amount), int64(pay.CancelledAmount), int64(pay.Left()),
-			r.t("reports.payment-state." + string(pay.State())),
-		})
+			r.t("reports.method."+string(pay.Method)), pay.Amount, pay.CancelledAmount, pay.Left(),
+			r.t("reports.payment-state."+string(pay.State())),
+		)
 	}
 	return s
 }

@@ -47,16 +47,16 @@ func (p *Pages) PurchasesCSV(c echo.Context) error {
 		return err
 	}
 	r := p.reader(c)
-	s := r.sheet("reports.purchases.title", "id", "number", "at", "programme", "wallet", "amount", "paid", "subsidy", "state", "settled")
+	s := r.sheet("id", "number", "at", "programme", "wallet", "amount", "paid", "subsidy", "state", "settled")
 	for _, b := range list {
 		settled := ""
 		if b.SettledAt != nil {
 			settled = r.at(*b.SettledAt)
 		}
-		s.rows = append(s.rows, []any{
+		s.Row(
 			b.ID.String(), shortNumber(b.ID), r.at(b.RequestedAt), programmes[b.ProgrammeID], b.WalletID.String(),
-			int64(b.Amount), int64(b.Paid), int64(b.Subsidy), r.t("reports.purchase-state." + string(b.State)), settled,
-		})
+			b.Amount, b.Paid, b.Subsidy, r.t("reports.purchase-state."+string(b.State)), settled,
+		)
 	}
 	return p.download(c, q, "purchases", s, more)
 }

@@ -153,12 +153,12 @@ func (p *Pages) SettlementsCSV(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	s := r.sheet("reports.settlements.title", "id", "business-day", "merchant", "count", "sales", "cancelled", "carried", "net", "payout-day", "state")
+	s := r.sheet("id", "business-day", "merchant", "count", "sales", "cancelled", "carried", "net", "payout-day", "state")
 	for _, each := range list {
-		s.rows = append(s.rows, []any{
-			each.ID.String(), each.Day.String(), names[each.MerchantID], each.Payments, int64(each.Sales), int64(each.Cancellations),
-			int64(each.Carried), int64(each.Net), each.PayoutDay.String(), r.t("reports.settlement-state." + string(each.State)),
-		})
+		s.Row(
+			each.ID.String(), each.Day.String(), names[each.MerchantID], each.Payments, each.Sales, each.Cancellations,
+			each.Carried, each.Net, each.PayoutDay.String(), r.t("reports.settlement-state."+string(each.State)),
+		)
 	}
 	return p.download(c, q, "settlements", s, more)
 }

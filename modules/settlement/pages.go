@@ -1,18 +1,13 @@
 package settlement
 
 import (
-	"bytes"
 	"context"
-	"encoding/csv"
-	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"jangteo/app/auth"
-	"jangteo/app/calendar"
 	"jangteo/app/fault"
 	"jangteo/app/money"
 	"jangteo/app/refdata"
@@ -183,22 +178,13 @@ func (p *Pages) Download(c echo.Context) error {
 		return err
 	}
 	ctx, words, lang := c.Request().Context(), p.pages.Words, web.Lang(c)
-	body := bytes.NewBufferString("\ufeff") // spreadsheets know UTF-8 by it
-	out := csv.NewWriter(body)
-	out.UseCRLF = true
-	var heads []string
-	for _, key := range []string{"at", "kind", "approval", "amount"} {
-		heads = append(heads, words.T(lang, "settlement.statement."+key))
-	}
-	_ = out.Write(heads) // into memory: it cannot fail
+	sheet := web.NewSheet(words, lang, "settlement.statement.", "at", "kind", "approval", "amount")
 	err = p.eachLine(ctx, s, func(l statementLine) {
 		kind := "settlement.kind.payment"
 		if l.Cancelled {
 			kind = "settlement.kind.cancellation"
 		}
-		_ = out.Write([]string{
-			l.At.In(calendar.Seoul).Format("2006-01-02 15:04:05"), words.T(lang, kind), l.Approval, strconv.FormatInt(int64(l.Amount), 10),
-		})
+		sheet.Row(l.At, words.T(lang, kind), l.Approval, l.Amount)
 	})
 	if err != nil {
 		return err
@@ -207,11 +193,9 @@ func (p *Pages) Download(c echo.Context) error {
 		key    string
 		amount money.Amount
 	}{{"sales", s.Sales}, {"cancellations", -s.Cancellations}, {"carried", s.Carried}, {"fee", 0}, {"net", s.Net}} {
-		_ = out.Write([]string{"", words.T(lang, "settlement."+total.key), "", strconv.FormatInt(int64(total.amount), 10)})
+		sheet.Row("", words.T(lang, "settlement."+total.key), "", total.amount)
 	}
-	out.Flush()
-	c.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="settlement-`+s.Day.String()+`.csv"`)
-	return c.Blob(http.StatusOK, "text/csv; charset=utf-8", body.Bytes())
+	return sheet.Send(c, "settlement-"+s.Day.String())
 }
 
 // eachLine reads a settlement's lines page by page.

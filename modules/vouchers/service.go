@@ -143,23 +143,6 @@ func (s *Service) Members(ctx context.Context, id tenant.ID, after uuid.UUID, li
 	return citizens, err
 }
 
-// walletsOf lists a citizen's wallets in the municipality of ctx.
-func (s *Service) walletsOf(ctx context.Context, citizen uuid.UUID) (wallets []Wallet, err error) {
-	err = s.db.Tx(ctx, func(ctx context.Context) error {
-		wallets, err = s.store.walletsOf(ctx, citizen)
-		if err != nil {
-			return err
-		}
-		for i := range wallets {
-			if err := s.fill(ctx, &wallets[i]); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return wallets, err
-}
-
 // fill adds to a wallet what other places know of it.
 func (s *Service) fill(ctx context.Context, w *Wallet) error {
 	account, err := s.ledger.Account(ctx, w.ID)

@@ -173,11 +173,12 @@ func (s *Service) choose(ctx context.Context, citizen uuid.UUID, now time.Time) 
 		s.known.keepOnly(of, onlyFact{one.wallet, now.Add(onlyFor)})
 		return one.wallet, nil
 	}
-	wallets, err := s.walletsOf(ctx, citizen)
-	if err != nil {
-		return uuid.Nil, err
+	all, err := s.Wallets(ctx, citizen)
+	here := slices.DeleteFunc(all, func(w Wallet) bool { return w.TenantID != of.tenant })
+	if err != nil || len(here) == 0 {
+		return uuid.Nil, firstOf(err, ErrWalletUnknown)
 	}
-	return slices.MinFunc(wallets, func(a, b Wallet) int { return spendingOrder(a, b, now) }).ID, nil
+	return slices.MinFunc(here, func(a, b Wallet) int { return spendingOrder(a, b, now) }).ID, nil
 }
 
 // spendingOrder puts first what is spent first.

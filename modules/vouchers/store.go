@@ -56,17 +56,6 @@ func (r walletRow) wallet() Wallet {
 	return Wallet{TenantID: r.TenantID, ID: r.ID, CitizenID: r.CitizenID, ProgrammeID: r.ProgrammeID, OpenedAt: r.OpenedAt}
 }
 
-func (s store) walletsOf(ctx context.Context, citizen uuid.UUID) ([]Wallet, error) {
-	var rows []walletRow
-	err := s.db.In(ctx).Raw(`SELECT `+walletColumns+` FROM vouchers.wallets
-		WHERE tenant_id = ? AND citizen_id = ? ORDER BY id LIMIT ?`, tenant.From(ctx), citizen, walletsMost).Scan(&rows).Error
-	wallets := make([]Wallet, len(rows))
-	for i, r := range rows {
-		wallets[i] = r.wallet()
-	}
-	return wallets, err
-}
-
 func (s store) wallet(ctx context.Context, id uuid.UUID) (Wallet, error) {
 	var rows []walletRow
 	err := s.db.In(ctx).Raw(`SELECT `+walletColumns+` FROM vouchers.wallets WHERE tenant_id = ? AND id = ?`,
