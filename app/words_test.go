@@ -24,7 +24,10 @@ var (
 	format   = regexp.MustCompile(`"([a-z][a-z0-9_-]*\.[a-z0-9._-]*%[sdv][a-z0-9._%-]*)"`)
 	begin    = regexp.MustCompile(`"([a-z][a-z0-9_-]*\.[a-z0-9._-]*)"\s*(?:\+|\.[A-Za-z$])|(?:print|cat) "([a-z][a-z0-9._-]*)"`)
 	beginTop = regexp.MustCompile(`"((?:problem|field|label|nav)\.)"`)
-	quoted   = regexp.MustCompile("[\"'`]([a-z][a-z0-9_-]*(?:\\.[a-z0-9_-]+)+)[\"'`]")
+	// sheet finds the columns of a download behind what their words begin with.
+	sheet     = regexp.MustCompile(`NewSheet\([^"]*"([a-z0-9.-]+\.)"((?:,\s*"[^"]+")+)`)
+	quotedAny = regexp.MustCompile(`"([^"]+)"`)
+	quoted    = regexp.MustCompile("[\"'`]([a-z][a-z0-9_-]*(?:\\.[a-z0-9_-]+)+)[\"'`]")
 )
 
 // sources reads every file of ours that may name a word.
@@ -91,6 +94,14 @@ func TestWords(t *testing.T) {
 		}
 		for _, m := range quoted.FindAllStringSubmatch(source, -1) {
 			named[m[1]] = true
+		}
+		for _, m := range sheet.FindAllStringSubmatch(source, -1) {
+			for _, column := range quotedAny.FindAllStringSubmatch(m[2], -1) {
+				named[m[1]+column[1]] = true
+				if _, there := ko[m[1]+column[1]]; !there {
+					t.Errorf("%s uses %q, which has no words", name, m[1]+column[1])
+				}
+			}
 		}
 		for _, m := range format.FindAllStringSubmatch(source, -1) {
 			patterns = append(patterns, regexp.MustCompile(`^`+regexp.MustCompile(`%[sdv]`).ReplaceAllString(regexp.QuoteMeta(m[1]), `[a-z0-9._-]+`)+`$`))

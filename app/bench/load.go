@@ -105,7 +105,7 @@ func (w *World) Drive(ctx context.Context, addr string, usage func() CPU, scenar
 				start := time.Now()
 				if load.Rate > 0 {
 					start = from.Add(time.Duration(n) * time.Second / time.Duration(load.Rate))
-					time.Sleep(time.Until(start))
+					<-time.After(time.Until(start))
 				}
 				if !start.Before(end) {
 					break

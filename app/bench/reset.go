@@ -115,7 +115,9 @@ func (w *World) MeasureReset(ctx context.Context, a *app.App, servers []string, 
 	var measured sync.WaitGroup
 	var during Result
 	var driven error
-	measured.Go(func() { during, driven = w.Drive(ctx, servers[0], unmeasured, Pay, Load{Callers: callers, Length: length + length/2}) })
+	measured.Go(func() {
+		during, driven = w.Drive(ctx, servers[0], unmeasured, Pay, Load{Callers: callers, Length: length + length/2})
+	})
 
 	refused := make([]map[uuid.UUID]time.Time, len(servers))
 	watching, stop := context.WithTimeout(ctx, length+3*time.Minute)

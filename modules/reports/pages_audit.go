@@ -8,6 +8,7 @@ import (
 
 	"jangteo/app/audit"
 	"jangteo/app/auth"
+	"jangteo/app/web"
 	"jangteo/modules/vouchers"
 )
 
@@ -177,7 +178,7 @@ func (p *Pages) AuditCSV(c echo.Context) error {
 		return err
 	}
 	r := p.reader(c)
-	s := r.sheet("id", "at", "who", "action", "object", "number", "reason", "content", "address", "request")
+	s := web.NewSheet(r.words, r.lang, "reports.col.", "id", "at", "who", "action", "object", "number", "reason", "content", "address", "request")
 	for _, change := range list {
 		s.Row(
 			change.ID.String(), r.at(change.At), r.actor(change), r.or("reports.action."+change.Action, change.Action),
@@ -266,7 +267,7 @@ func (p *Pages) AccessCSV(c echo.Context) error {
 		return err
 	}
 	r := p.reader(c)
-	s := r.sheet("id", "at", "who", "whose", "number", "did", "reason", "address", "request")
+	s := web.NewSheet(r.words, r.lang, "reports.col.", "id", "at", "who", "whose", "number", "did", "reason", "address", "request")
 	for _, look := range list {
 		s.Row(
 			look.ID.String(), r.at(look.At), look.ActorName, r.or("reports.object."+look.Subject, look.Subject), look.SubjectID.String(),

@@ -20,11 +20,6 @@ type exported struct {
 // exportMost bounds a download; one that would be longer is refused whole.
 const exportMost = 10_000
 
-// sheet begins a table with the words of its columns.
-func (r reader) sheet(columns ...string) *web.Sheet {
-	return web.NewSheet(r.words, r.lang, "reports.col.", columns...)
-}
-
 // download answers with a table as a file, once the audit log has who took
 // what of it. With more rows than one may take it refuses.
 func (p *Pages) download(c echo.Context, q query, of string, s *web.Sheet, more bool) error {

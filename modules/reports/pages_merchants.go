@@ -66,7 +66,7 @@ func (p *Pages) MerchantsCSV(c echo.Context) error {
 		return err
 	}
 	r := p.reader(c)
-	s := r.sheet("id", "merchant", "biz-no", "trade", "place", "large-seller", "state", "applied")
+	s := web.NewSheet(r.words, r.lang, "reports.col.", "id", "merchant", "biz-no", "trade", "place", "large-seller", "state", "applied")
 	for _, m := range list {
 		s.Row(
 			m.ID.String(), m.Name, m.BizNo, m.TradeName(), m.Address, r.t(yes(m.YearlySalesOver3bn)),

@@ -249,7 +249,7 @@ func (p *Pages) PaymentsCSV(c echo.Context) error {
 }
 
 func (r reader) paymentSheet(list []payments.Payment) *web.Sheet {
-	s := r.sheet("id", "approval", "at", "business-day", "merchant", "wallet", "method", "amount", "cancelled", "left", "state")
+	s := web.NewSheet(r.words, r.lang, "reports.col.", "id", "approval", "at", "business-day", "merchant", "wallet", "method", "amount", "cancelled", "left", "state")
 	for _, pay := range list {
 		s.Row(
 			pay.ID.String(), pay.ApprovalNumber(), r.at(pay.At), pay.Day.String(), pay.MerchantName, pay.WalletID.String(),

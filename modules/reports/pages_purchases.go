@@ -10,6 +10,7 @@ import (
 
 	"jangteo/app/money"
 	"jangteo/app/refdata"
+	"jangteo/app/web"
 	"jangteo/modules/vouchers"
 )
 
@@ -47,7 +48,7 @@ func (p *Pages) PurchasesCSV(c echo.Context) error {
 		return err
 	}
 	r := p.reader(c)
-	s := r.sheet("id", "number", "at", "programme", "wallet", "amount", "paid", "subsidy", "state", "settled")
+	s := web.NewSheet(r.words, r.lang, "reports.col.", "id", "number", "at", "programme", "wallet", "amount", "paid", "subsidy", "state", "settled")
 	for _, b := range list {
 		settled := ""
 		if b.SettledAt != nil {

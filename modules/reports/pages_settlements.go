@@ -153,7 +153,7 @@ func (p *Pages) SettlementsCSV(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	s := r.sheet("id", "business-day", "merchant", "count", "sales", "cancelled", "carried", "net", "payout-day", "state")
+	s := web.NewSheet(r.words, r.lang, "reports.col.", "id", "business-day", "merchant", "count", "sales", "cancelled", "carried", "net", "payout-day", "state")
 	for _, each := range list {
 		s.Row(
 			each.ID.String(), each.Day.String(), names[each.MerchantID], each.Payments, each.Sales, each.Cancellations,
