@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -23,6 +24,7 @@ import (
 	"jangteo/modules/incidents"
 	"jangteo/modules/settlement"
 	"jangteo/modules/staff"
+	"jangteo/modules/vouchers"
 )
 
 var update = flag.Bool("update", false, "write testdata/*.golden anew")
@@ -200,7 +202,8 @@ func (h *house) tryRoutes(t *testing.T) {
 		"merchants": h.towns[home].shop.ID.String(), "programmes": h.towns[home].programme.String(), "settlements": settled,
 		"citizens": citizen.do("GET", "/me", nil).want(200).id("id"), "sessions": citizen.session, "bank-accounts": account,
 		"audit": changes[0].ID.String(), "approvals": proposal.ID.String(), "staff": me.ID.String(), "clerks": clerk.ID.String(),
-		"incidents": h.incident(t).ID.String(), "cases": h.suspect(t, stranger),
+		"corrections": h.correction(t, uuid.MustParse(bought.id("wallet_id"))),
+		"incidents":   h.incident(t).ID.String(), "cases": h.suspect(t, stranger),
 	}
 	// fill puts real ids, or unknown ones, into a route's path.
 	fill := func(path string, known bool) string {
@@ -223,7 +226,7 @@ func (h *house) tryRoutes(t *testing.T) {
 				parts[i] = ids["programmes"]
 			case strings.HasPrefix(path, "/operations/staff"):
 				parts[i] = running.ID.String()
-			case slices.Contains(parts, "wallets"), slices.Contains(parts, "identity-checks"):
+			case slices.Contains(parts, "wallets") && !(name[1] == "id" && slices.Contains(parts, "citizens")), slices.Contains(parts, "identity-checks"):
 				parts[i] = ids["wallets"]
 			default:
 				parts[i] = newID()
@@ -299,6 +302,30 @@ func (h *house) tryRoutes(t *testing.T) {
 		}
 	}
 	h.clean(t)
+}
+
+// correction is one that two people of the municipality made in a wallet.
+func (h *house) correction(t testing.TB, wallet uuid.UUID) string {
+	t.Helper()
+	as := func(name string) context.Context {
+		return auth.With(tenant.With(context.Background(), home), auth.Principal{
+			Kind: auth.Staff, ID: uuid.New(), Name: name, Tenant: home, Permissions: []string{"wallets.correct"},
+		})
+	}
+	p, err := h.app.Vouchers.ProposeCorrection(as("김주무"), vouchers.CorrectionInput{WalletID: wallet, Against: vouchers.AgainstFund, Amount: 1, Reason: "끝전 누락"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err = h.app.Approvals.Approve(as("박과장"), p.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	var made struct {
+		EntryID string `json:"entry_id"`
+	}
+	if err := json.Unmarshal(p.Outcome, &made); err != nil {
+		t.Fatal(err)
+	}
+	return made.EntryID
 }
 
 // incident is one that the public was told of.

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 
 	"jangteo/app/auth"
 	"jangteo/app/calendar"
@@ -105,13 +108,18 @@ func TestAppoint(t *testing.T) {
 	if a := hire(staff.OfPlatform).want(200); !strings.Contains(string(a.raw), `id="first-password"`) {
 		t.Errorf("no first password: %s", clip(a.raw))
 	}
+	for path, fields := range map[string]url.Values{
+		"/role":    {"role": {string(staff.OfPlatform)}},
+		"/suspend": {"reason": {"휴직"}},
+	} {
+		if a := h.post(t, boss, "/operations/staff/"+m.ID.String()+path, fields); a.status/100 != 4 || !strings.Contains(string(a.raw), "다른 사람에게 관리 역할을 준 뒤") {
+			t.Errorf("the last one in charge, %s: %d %s", path, a.status, clip(a.raw))
+		}
+	}
 	for _, role := range []staff.Role{staff.Chief, staff.Auditor, "king"} {
 		if a := hire(role); a.status != 422 && a.status != 403 {
 			t.Errorf("hired a %s: %d", role, a.status)
 		}
-	}
-	if a := h.post(t, boss, "/operations/staff/"+m.ID.String()+"/suspend", url.Values{"reason": {"그만둠"}}); a.status != 409 {
-		t.Errorf("the last one in charge is let go: %d", a.status)
 	}
 	if a := h.client(t).send("GET", "/operations/staff", nil, boss.headers...).want(200); !strings.Contains(string(a.raw), "조직원") {
 		t.Error("the list lacks who was hired")
@@ -120,6 +128,16 @@ func TestAppoint(t *testing.T) {
 	if a := h.client(t).send("GET", "/operations/staff", nil, common.headers...); a.status != 403 {
 		t.Errorf("a common operator manages staff: %d", a.status)
 	}
+}
+
+// officerOf is a new member of a municipality's staff.
+func (h *house) officerOf(t testing.TB, id tenant.ID, role staff.Role) someone {
+	t.Helper()
+	login := newID() + "@" + id.String() + ".example"
+	if _, err := h.app.Staff.Register(t.Context(), staff.RegisterInput{TenantID: id, Login: login, Password: password, Name: "최주무관", Department: "과", Role: role}); err != nil {
+		t.Fatal(err)
+	}
+	return h.officer(t, login)
 }
 
 func (h *house) operatorOf(t testing.TB, role staff.Role) someone {
@@ -256,6 +274,117 @@ func TestCorrectionTakesTwo(t *testing.T) {
 	list, _, err := h.app.Settlement.List(tenant.With(t.Context(), home), settlement.Filter{Merchant: shop.ID, Limit: 5})
 	if err != nil || len(list) != 1 || list[0].Net != 12_000 {
 		t.Fatalf("settled: %+v, %v", list, err)
+	}
+	h.clean(t)
+}
+
+// A citizen's wallet is put right by two people, and the citizen is told why,
+// in the history, on a page of its own and in the inbox.
+func TestWalletCorrectionTakesTwo(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, "")
+	c := h.login(t, kim)
+	bought := c.buy(home, c.link(), 50_000)
+	wallet := bought.id("wallet_id")
+	citizen := "/office/citizens/" + c.do("GET", "/me", nil).want(200).id("id")
+	path := citizen + "/wallets/" + wallet
+	other := h.officerOf(t, home, staff.Officer)
+	maker, decider := h.officerOf(t, home, staff.Officer), h.officer(t, "chief@11560.example")
+	form := func(change url.Values) url.Values {
+		f := url.Values{"direction": {"takes"}, "against": {"fund"}, "amount": {"3,000"}, "reason": {"은행에서 돌려준 충전"}, "confirm": {"yes"}}
+		for name, values := range change {
+			f[name] = values
+		}
+		return f
+	}
+	for field, values := range map[string][]string{
+		"amount": {"0", "-5", "50,001", "1.5", ""}, "direction": {"", "up"}, "against": {"", "pocket"}, "reason": {"", strings.Repeat("가", 501)},
+		"answers": {"x", newID()}, "confirm": {""},
+	} {
+		for _, value := range values {
+			if a := h.post(t, maker, path+"/corrections", form(url.Values{field: {value}})); a.status != 422 || !strings.Contains(string(a.raw), field+"-error") {
+				t.Errorf("%s = %q: %d", field, value, a.status)
+			}
+		}
+	}
+	if a := h.post(t, h.officer(t, "settlement@11560.example"), path+"/corrections", form(nil)); a.status != 403 {
+		t.Errorf("who may not: %d", a.status)
+	}
+	if a := h.post(t, h.officer(t, "chief@26350.example"), path+"/corrections", form(nil)); a.status != 404 {
+		t.Errorf("the neighbour corrects: %d", a.status)
+	}
+	if a := h.post(t, maker, "/office/citizens/"+newID()+"/wallets/"+wallet+"/corrections", form(nil)); a.status != 404 {
+		t.Errorf("as if it were another's: %d", a.status)
+	}
+	holds := func(want money.Amount) {
+		t.Helper()
+		if got, err := h.app.Ledger.Balance(tenant.With(t.Context(), home), uuid.MustParse(wallet)); err != nil || got != want {
+			t.Errorf("the wallet holds %s, want %s (%v)", got, want, err)
+		}
+	}
+	see := func(who someone, path string, words ...string) string {
+		t.Helper()
+		page := string(h.client(t).send("GET", path, nil, append([]string{"Accept", "text/html"}, who.headers[:2]...)...).want(200).raw)
+		for _, word := range words {
+			if !strings.Contains(page, word) {
+				t.Errorf("%s does not say %q: %s", path, word, clip([]byte(page)))
+			}
+		}
+		return page
+	}
+	see(maker, citizen, path+"/correct")
+	see(maker, path+"/correct", "50,000원")
+	proposal := h.post(t, maker, path+"/corrections", form(nil)).want(303).header.Get("Location")
+	see(other, "/office/approvals", "지갑 금액 정정")
+	see(decider, proposal, "3,000원", "50,000원", "은행에서 돌려준 충전", citizen)
+	h.post(t, maker, proposal+"/approve", url.Values{"confirm": {"yes"}}).want(403)
+	holds(50_000)
+	h.post(t, decider, proposal+"/approve", url.Values{"confirm": {"yes"}}).want(303)
+	h.post(t, other, proposal+"/approve", url.Values{"confirm": {"yes"}}).want(409)
+	holds(47_000)
+	h.clean(t)
+
+	me := c.someone(auth.Citizen, "jangteo_access")
+	told := regexp.MustCompile(`/my/corrections/11560/[0-9a-f-]{36}`).FindString(see(me, "/my/history", "담당자가 바로잡아 뺌", "3,000원"))
+	see(me, told, "지갑에서 빠졌어요", "3,000원", "은행에서 돌려준 충전", "다른 담당자가 승인했어요")
+	see(me, "/my/history?kind=wallet-debited", told)
+	see(decider, "/office/audit", "지갑 금액 정정")
+	see(decider, citizen, "지갑 금액 정정", "은행에서 돌려준 충전")
+	kept := c.do("GET", "/me/history", nil).want(200)
+	if kept.text("items.0.kind") != "wallet-debited" || kept.won("items.0.amount") != -3000 {
+		t.Errorf("the history is %s", kept.raw)
+	}
+	await(t, "a notice", func() bool { return strings.Contains(see(me, "/my/inbox"), told) })
+}
+
+// The budget for discounts grows and shrinks by two people.
+func TestBudgetTakesTwo(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, "")
+	maker, decider := h.officer(t, "settlement@11560.example"), h.officer(t, "chief@11560.example")
+	form := func(change url.Values) url.Values {
+		f := url.Values{"direction": {"adds"}, "amount": {"2,000,000"}, "reason": {"추경 예산"}, "confirm": {"yes"}}
+		for name, values := range change {
+			f[name] = values
+		}
+		return f
+	}
+	for field, value := range map[string]string{"amount": "0", "direction": "up", "reason": "", "confirm": ""} {
+		if a := h.post(t, maker, "/office/budget", form(url.Values{field: {value}})); a.status != 422 || !strings.Contains(string(a.raw), field+"-error") {
+			t.Errorf("%s = %q: %d", field, value, a.status)
+		}
+	}
+	if a := h.post(t, maker, "/office/budget", form(url.Values{"direction": {"returns"}, "amount": {"10,000,001"}})); a.status != 422 {
+		t.Errorf("more than there is: %d", a.status)
+	}
+	proposal := h.post(t, maker, "/office/budget", form(nil)).want(303).header.Get("Location")
+	h.post(t, maker, proposal+"/approve", url.Values{"confirm": {"yes"}}).want(403)
+	h.post(t, decider, proposal+"/approve", url.Values{"confirm": {"yes"}}).want(303)
+	page := string(h.client(t).send("GET", "/office/budget", nil, append([]string{"Accept", "text/html"}, maker.headers...)...).want(200).raw)
+	for _, word := range []string{"12,000,000원", "추경 예산", proposal} {
+		if !strings.Contains(page, word) {
+			t.Errorf("the page does not say %q", word)
+		}
 	}
 	h.clean(t)
 }

@@ -83,11 +83,14 @@ type Proposal struct {
 }
 
 // Fact is something that who decides should know. Value is a text, a whole
-// number, an amount, a day or a time.
+// number, an amount, a day, a time or a Link.
 type Fact struct {
 	Key   string // words key
 	Value any
 }
+
+// Link is a text that leads to a page.
+type Link struct{ Text, Path string }
 
 // Options say how one kind of action is proposed, decided and carried out.
 type Options[T any] struct {

@@ -59,6 +59,9 @@ const (
 	PayoutSettled     EntryKind = "payout-settled"     // transit → fund
 	PayoutReturned    EntryKind = "payout-returned"    // transit → payable
 	Correction        EntryKind = "correction"         // between any two, with a reason and two people
+	WalletCredited    EntryKind = "wallet-credited"    // fund or subsidy → wallet: staff put right what was missing
+	WalletDebited     EntryKind = "wallet-debited"     // wallet → fund or subsidy: what was too much; it counts as spent
+	FundingReturned   EntryKind = "funding-returned"   // subsidy → fund
 )
 
 // Account is one account. Balance and Spent speak of guarded accounts only;

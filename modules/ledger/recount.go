@@ -89,7 +89,7 @@ func (r *recount) entry(e *streamed) error {
 		r.move(t.Debit, -t.Amount, e.moved[i])
 		r.move(t.Credit, t.Amount, e.moved[i])
 		switch e.Kind {
-		case Payment, ClaimRepaid:
+		case Payment, ClaimRepaid, WalletDebited:
 			if r.summed[t.Debit] == nil { // a wallet, not a claim
 				r.spent.Add(t.Debit, t.Amount)
 			}

@@ -122,11 +122,14 @@ func (s *Service) settle(ctx context.Context, e Entry, day calendar.Day) error {
 		if a.Balance+change < 0 {
 			return ErrInsufficientBalance.With("balance", a.Balance).With("amount", -change)
 		}
-		var spent money.Amount
-		if e.Kind == Payment || e.Kind == Cancellation || e.Kind == ClaimRepaid {
+		var spent, today money.Amount
+		switch {
+		case e.Kind == Payment || e.Kind == Cancellation || e.Kind == ClaimRepaid:
+			spent, today = -change, -change
+		case e.Kind == WalletDebited && a.Kind == Wallet: // it was not the citizen who spent
 			spent = -change
 		}
-		if err := s.store.move(ctx, id, change, spent, day); err != nil {
+		if err := s.store.move(ctx, id, change, spent, today, day); err != nil {
 			return err
 		}
 	}

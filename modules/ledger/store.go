@@ -74,12 +74,13 @@ func (s store) lock(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Account
 	return byID, err
 }
 
-func (s store) move(ctx context.Context, id uuid.UUID, change, spent money.Amount, day calendar.Day) error {
+// move changes a guarded balance, by what was spent in all, and today.
+func (s store) move(ctx context.Context, id uuid.UUID, change, spent, today money.Amount, day calendar.Day) error {
 	return s.db.In(ctx).Exec(`UPDATE ledger.accounts SET balance = balance + ?, spent = spent + ?,
 			day_spent = CASE WHEN ?::bigint = 0 THEN day_spent
 				ELSE greatest(0, CASE WHEN day = ?::date THEN day_spent ELSE 0 END + ?::bigint) END,
 			day = CASE WHEN ?::bigint = 0 THEN day ELSE ?::date END
-		WHERE tenant_id = ? AND id = ?`, change, spent, spent, day, spent, spent, day, tenant.From(ctx), id).Error
+		WHERE tenant_id = ? AND id = ?`, change, spent, today, day, today, today, day, tenant.From(ctx), id).Error
 }
 
 // answer counts up how much of an entry is answered, and refuses too much.
@@ -165,6 +166,8 @@ func (s store) moveMany(ctx context.Context, entries []Entry, days []calendar.Da
 				of(t.Debit).spend(t.Amount, days[i])
 			case Cancellation:
 				of(t.Credit).spend(-t.Amount, days[i])
+			case WalletDebited:
+				of(t.Debit).spent += t.Amount
 			default: // no other is spending
 			}
 		}

@@ -240,6 +240,7 @@ var kinds = func() map[string]EntryKind {
 	known := map[string]EntryKind{}
 	for _, kind := range []EntryKind{
 		Funding, PurchaseReserved, PurchaseCompleted, PurchaseReleased, Payment, Cancellation, PayoutSent, PayoutSettled, PayoutReturned, Correction, ClaimRepaid,
+		WalletCredited, WalletDebited, FundingReturned,
 	} {
 		known[string(kind)] = kind
 	}

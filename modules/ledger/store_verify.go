@@ -37,7 +37,7 @@ var checks = []check{
 		FROM ledger.accounts a
 		LEFT JOIN (SELECT CASE e.kind WHEN 'cancellation' THEN t.credit_id ELSE t.debit_id END AS id,
 				sum(CASE e.kind WHEN 'cancellation' THEN -t.amount ELSE t.amount END) AS amount
-			FROM ledger.transfers t JOIN ledger.entries e ON e.tenant_id = $1 AND e.id = t.entry_id AND e.kind IN ('payment', 'cancellation', 'claim-repaid')
+			FROM ledger.transfers t JOIN ledger.entries e ON e.tenant_id = $1 AND e.id = t.entry_id AND e.kind IN ('payment', 'cancellation', 'claim-repaid', 'wallet-debited')
 			WHERE t.tenant_id = $1 GROUP BY 1) m ON m.id = a.id
 		WHERE a.tenant_id = $1 AND a.kind = 'wallet' AND a.spent <> coalesce(m.amount, 0)`},
 	{"answered-is-its-cancellations", `

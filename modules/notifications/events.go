@@ -12,25 +12,27 @@ import (
 
 // Topics are the events that citizens are told of; app wires OnEvents to them.
 var Topics = []string{
-	"vouchers.purchase-completed", "vouchers.purchase-failed",
+	"vouchers.purchase-completed", "vouchers.purchase-failed", "vouchers.wallet-corrected",
 	"payments.captured", "payments.cancelled", "sessions.ended",
 	"cards.declined", "cards.offered", "cards.claimed", "cards.fell-through", "cards.swapped",
 }
 
 // happened is what the events of several modules say, as far as a notice needs it.
 type happened struct {
-	CitizenID  uuid.UUID    `json:"citizen_id"`
-	PurchaseID uuid.UUID    `json:"purchase_id"`
-	PaymentID  uuid.UUID    `json:"payment_id"`
-	SwapID     uuid.UUID    `json:"fall_through_id"`
-	Rest       money.Amount `json:"rest"`
-	MerchantID uuid.UUID    `json:"merchant_id"`
-	Amount     money.Amount `json:"amount"`
-	Paid       money.Amount `json:"paid"`
-	Reason     string       `json:"reason"`
-	Code       string       `json:"code"`
-	Method     string       `json:"method"`
-	At         time.Time    `json:"at"`
+	CitizenID    uuid.UUID    `json:"citizen_id"`
+	PurchaseID   uuid.UUID    `json:"purchase_id"`
+	CorrectionID uuid.UUID    `json:"correction_id"`
+	Takes        bool         `json:"takes"`
+	PaymentID    uuid.UUID    `json:"payment_id"`
+	SwapID       uuid.UUID    `json:"fall_through_id"`
+	Rest         money.Amount `json:"rest"`
+	MerchantID   uuid.UUID    `json:"merchant_id"`
+	Amount       money.Amount `json:"amount"`
+	Paid         money.Amount `json:"paid"`
+	Reason       string       `json:"reason"`
+	Code         string       `json:"code"`
+	Method       string       `json:"method"`
+	At           time.Time    `json:"at"`
 }
 
 // ownPress are the methods of payments that citizens make with their own thumb:
@@ -52,6 +54,11 @@ func noticeOf(e outbox.Event, h happened) (n Notice, told bool) {
 	case "vouchers.purchase-failed":
 		n.Kind, n.Params.Reason = PurchaseFailed, h.Reason
 		n.Link = "/my/purchases/" + e.Tenant.String() + "/" + h.PurchaseID.String()
+	case "vouchers.wallet-corrected":
+		n.Kind, n.Link = WalletCredited, "/my/corrections/"+e.Tenant.String()+"/"+h.CorrectionID.String()
+		if h.Takes {
+			n.Kind = WalletDebited
+		}
 	case "payments.captured":
 		if slices.Contains(ownPress, h.Method) {
 			return Notice{}, false

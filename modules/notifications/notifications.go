@@ -35,6 +35,8 @@ const (
 	CardClaimed       Kind = "card-claimed"
 	CardFellThrough   Kind = "card-fell-through"
 	CardSwapped       Kind = "card-swapped"
+	WalletCredited    Kind = "wallet-credited"
+	WalletDebited     Kind = "wallet-debited"
 )
 
 // lateAfter is how long after the event a notice may come without saying so.

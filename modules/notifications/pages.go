@@ -126,4 +126,5 @@ func (p *Pages) line(n Notice, lang string) noticeLine {
 var icons = map[Kind]string{
 	PurchaseCompleted: "plus", PurchaseFailed: "warn", PaymentCaptured: "shop", PaymentCancelled: "undo", SessionEnded: "phone",
 	CardDeclined: "warn", CardOffered: "bell", CardClaimed: "info", CardFellThrough: "bank", CardSwapped: "check",
+	WalletCredited: "info", WalletDebited: "info",
 }

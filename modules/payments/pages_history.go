@@ -158,6 +158,8 @@ func (p *Pages) rower(lang string, wallets []vouchers.Wallet, tickets []vouchers
 			}
 		case m.PurchaseID != uuid.Nil:
 			row.URL, row.Icon = purchaseURL(m.TenantID.String(), m.PurchaseID), "plus"
+		case m.Kind == ledger.WalletCredited || m.Kind == ledger.WalletDebited:
+			row.URL, row.Icon = "/my/corrections/"+m.TenantID.String()+"/"+m.EntryID.String(), "info"
 		}
 		return row
 	}
@@ -185,7 +187,7 @@ func shortDay(d calendar.Day, lang string) string {
 }
 
 // historyKinds are the kinds that a citizen can ask for.
-var historyKinds = []ledger.EntryKind{ledger.Payment, ledger.Cancellation, ledger.PurchaseCompleted}
+var historyKinds = []ledger.EntryKind{ledger.Payment, ledger.Cancellation, ledger.PurchaseCompleted, ledger.WalletCredited, ledger.WalletDebited}
 
 func readHistory(c echo.Context) (f HistoryFilter, err error) {
 	query := web.ReadQuery(c)
@@ -193,7 +195,11 @@ func readHistory(c echo.Context) (f HistoryFilter, err error) {
 		f.Wallet = query.UUID("wallet")
 	}
 	if query.Value("kind") != "" {
-		f.Kind = ledger.EntryKind(query.Choice("kind", string(ledger.Payment), string(ledger.Cancellation), string(ledger.PurchaseCompleted)))
+		var known []string
+		for _, kind := range historyKinds {
+			known = append(known, string(kind))
+		}
+		f.Kind = ledger.EntryKind(query.Choice("kind", known...))
 	}
 	const cursorMost = 2_000
 	f.After, f.Limit = query.Optional("cursor", cursorMost), historyRows

@@ -75,6 +75,7 @@ type listView struct {
 	Table     table
 	Pager     *pager
 	Downloads []link
+	Links     []link // to pages beside this one
 	Actions   []action
 	Form      *web.Form
 	Done      string // words of what was just done

@@ -97,6 +97,9 @@ func (p *Pages) citizen(c echo.Context, form *web.Form) (view objectView, err er
 		{Key: "reports.col.programme"}, {Key: "reports.col.opened"}, {Key: "reports.col.expires"}, {Key: "reports.col.balance", Num: true}, {Key: "reports.col.wallet"},
 	}}
 	var paid []payments.Payment
+	if may(c, "wallets.correct") {
+		held.Columns = append(held.Columns, column{Key: "reports.col.correct"})
+	}
 	for _, w := range wallets {
 		expires := text("")
 		if w.ExpiresAt != nil {
@@ -105,6 +108,10 @@ func (p *Pages) citizen(c echo.Context, form *web.Form) (view objectView, err er
 		held.Rows = append(held.Rows, row{URL: accountURL(w.ID), Cells: []cell{
 			text(w.Programme.NameIn(r.lang)), moment(w.OpenedAt), expires, r.sum(w.Balance), idCell(w.ID, accountURL(w.ID)),
 		}})
+		if may(c, "wallets.correct") {
+			last := &held.Rows[len(held.Rows)-1]
+			last.Cells = append(last.Cells, to(r.t("reports.citizen.correct"), "/office/citizens/"+id.String()+"/wallets/"+w.ID.String()+"/correct"))
+		}
 		list, err := p.service.Payments.LatestOfWallet(ctx, w.ID, 40)
 		if err != nil {
 			return view, err

@@ -222,6 +222,7 @@ func (p *Pages) Programmes(c echo.Context) error {
 	}
 	return listPage.Show(c, p.pages, listView{
 		Title: "reports.programmes.title", Lead: "reports.programmes.lead", Table: p.programmeTable(r, list),
+		Links: []link{{r.t("vouchers.budget.title"), "/office/budget"}},
 	})
 }
 

@@ -139,7 +139,7 @@ type approvalView struct {
 	Moves bool // is being carried out
 }
 
-type approvalFact struct{ Key, Text string }
+type approvalFact struct{ Key, Text, URL string }
 
 // FailureKey is the words key of why it failed.
 func (v approvalView) FailureKey() string { return "problem." + v.Failure + ".title" }
@@ -168,7 +168,11 @@ func (p *ApprovalPages) view(c echo.Context, form *web.Form) (view approvalView,
 	view.Mine = view.Proposal.State == approvals.Proposed && proposal.MakerID == auth.From(c.Request().Context()).ID
 	view.Moves = proposal.State == approvals.Approved
 	for _, fact := range facts {
-		view.Facts = append(view.Facts, approvalFact{fact.Key, inWords(web.Lang(c), fact.Value)})
+		if link, is := fact.Value.(approvals.Link); is {
+			view.Facts = append(view.Facts, approvalFact{fact.Key, link.Text, link.Path})
+			continue
+		}
+		view.Facts = append(view.Facts, approvalFact{fact.Key, inWords(web.Lang(c), fact.Value), ""})
 	}
 	raw, err := json.MarshalIndent(proposal, "", "  ")
 	view.Raw = string(raw)

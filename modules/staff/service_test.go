@@ -3,6 +3,7 @@ package staff_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -421,4 +422,31 @@ func TestManaging(t *testing.T) {
 			t.Errorf("%+v, %v", in.Session, err)
 		}
 	})
+}
+
+// Several who appoint at once appoint one, and after that the command refuses.
+func TestFirstChief(t *testing.T) {
+	t.Parallel()
+	b, ctx := open(t)
+	done := make(chan error, 4)
+	for i := range cap(done) {
+		go func() {
+			_, _, err := b.staff.Appoint(ctx, staff.RegisterInput{
+				TenantID: b.Tenant, Login: fmt.Sprintf("chief%d-%s@example.go.kr", i, b.Tenant), Name: "박과장", Department: "지역경제과",
+			})
+			done <- err
+		}()
+	}
+	appointed := 0
+	for range cap(done) {
+		switch err := <-done; {
+		case err == nil:
+			appointed++
+		case !errors.Is(err, staff.ErrAppointed):
+			t.Error(err)
+		}
+	}
+	if appointed != 1 {
+		t.Errorf("%d were appointed", appointed)
+	}
 }

@@ -55,6 +55,8 @@ const (
 	SettlementClose  = "settlement.close"
 	ProgrammesRead   = "programmes.read"
 	ProgrammesManage = "programmes.manage"
+	WalletsCorrect   = "wallets.correct"
+	BudgetManage     = "budget.manage"
 	AuditRead        = "audit.read"
 	AccessReview     = "access.review"
 	DashboardRead    = "dashboard.read"
@@ -68,12 +70,13 @@ const (
 var permissions = map[Role][]string{
 	Chief: {
 		DashboardRead, PaymentsRead, ProgrammesRead, ProgrammesManage, MerchantsRead, MerchantsManage, CitizensRead, CitizensReveal, SessionsEnd,
-		SettlementRead, SettlementClose, LedgerRead, AuditRead, AccessReview, VerifyRead, StaffManage,
+		WalletsCorrect, BudgetManage, SettlementRead, SettlementClose, LedgerRead, AuditRead, AccessReview, VerifyRead, StaffManage,
 	},
 	Officer: {
-		DashboardRead, PaymentsRead, ProgrammesRead, ProgrammesManage, MerchantsRead, MerchantsManage, CitizensRead, CitizensReveal, SessionsEnd, SettlementRead, LedgerRead,
+		DashboardRead, PaymentsRead, ProgrammesRead, ProgrammesManage, MerchantsRead, MerchantsManage, CitizensRead, CitizensReveal, SessionsEnd,
+		WalletsCorrect, BudgetManage, SettlementRead, LedgerRead,
 	},
-	Settlement: {DashboardRead, PaymentsRead, ProgrammesRead, MerchantsRead, SettlementRead, SettlementClose, LedgerRead, VerifyRead},
+	Settlement: {DashboardRead, PaymentsRead, ProgrammesRead, BudgetManage, MerchantsRead, SettlementRead, SettlementClose, LedgerRead, VerifyRead},
 	Auditor: {
 		DashboardRead, PaymentsRead, ProgrammesRead, MerchantsRead, CitizensRead, SettlementRead, LedgerRead, AuditRead, VerifyRead,
 	},

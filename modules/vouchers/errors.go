@@ -9,14 +9,16 @@ import (
 // What citizens are refused with. A refusal by a policy carries rule, clause
 // and version.
 var (
-	ErrProgrammeUnknown = fault.Declare(fault.NotFound, "programme-unknown")
-	ErrProgrammeNotOpen = fault.Declare(fault.Conflict, "programme-not-on-sale")
-	ErrSubsidyExhausted = fault.Declare(fault.Conflict, "subsidy-exhausted") // the municipality's budget for discounts is used up
-	ErrPurchaseUnknown  = fault.Declare(fault.NotFound, "purchase-unknown")
-	ErrWalletUnknown    = fault.Declare(fault.NotFound, "wallet-unknown")
-	ErrWalletExpired    = fault.Declare(fault.Conflict, "wallet-expired")
-	ErrPolicyExists     = fault.Declare(fault.Conflict, "policy-version-exists")
-	ErrLimitExceeded    = ledger.ErrDayLimit // one code for every limit of a policy
+	ErrProgrammeUnknown  = fault.Declare(fault.NotFound, "programme-unknown")
+	ErrProgrammeNotOpen  = fault.Declare(fault.Conflict, "programme-not-on-sale")
+	ErrSubsidyExhausted  = fault.Declare(fault.Conflict, "subsidy-exhausted") // the municipality's budget for discounts is used up
+	ErrPurchaseUnknown   = fault.Declare(fault.NotFound, "purchase-unknown")
+	ErrWalletUnknown     = fault.Declare(fault.NotFound, "wallet-unknown")
+	ErrWalletExpired     = fault.Declare(fault.Conflict, "wallet-expired")
+	ErrPolicyExists      = fault.Declare(fault.Conflict, "policy-version-exists")
+	ErrBeyondBalance     = fault.Declare(fault.Conflict, "correction-beyond-balance") // params balance, amount
+	ErrCorrectionUnknown = fault.Declare(fault.NotFound, "correction-unknown")
+	ErrLimitExceeded     = ledger.ErrDayLimit // one code for every limit of a policy
 )
 
 // exceeded refuses an amount by a limit: what the limit is, what is left under

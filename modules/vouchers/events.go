@@ -12,6 +12,7 @@ import (
 const (
 	TopicPurchaseCompleted = "vouchers.purchase-completed"
 	TopicPurchaseFailed    = "vouchers.purchase-failed"
+	TopicCorrected         = "vouchers.wallet-corrected"
 )
 
 // PurchaseSettled is the payload of both topics. Reason is banking's, of a
@@ -25,4 +26,14 @@ type PurchaseSettled struct {
 	Subsidy    money.Amount `json:"subsidy"`
 	Reason     string       `json:"reason,omitempty"`
 	At         time.Time    `json:"at"`
+}
+
+// CorrectionMade is the payload of TopicCorrected.
+type CorrectionMade struct {
+	CorrectionID uuid.UUID    `json:"correction_id"`
+	CitizenID    uuid.UUID    `json:"citizen_id"`
+	WalletID     uuid.UUID    `json:"wallet_id"`
+	Takes        bool         `json:"takes"` // out of the wallet; else into it
+	Amount       money.Amount `json:"amount"`
+	At           time.Time    `json:"at"`
 }

@@ -20,7 +20,10 @@ import (
 // A municipality's rules change by two people: one writes the next version,
 // another lets it come into force.
 
-const amendLife = 7 * 24 * time.Hour
+const (
+	amendLife   = 7 * 24 * time.Hour
+	correctLife = 3 * 24 * time.Hour
+)
 
 // Amendment is the next version of a programme's policy, as somebody wrote it.
 type Amendment struct {
@@ -33,6 +36,16 @@ func (s *Service) register(a *approvals.Approvals) {
 		Permission: "programmes.manage", Life: amendLife,
 		About: func(m Amendment) (object, id string) { return "programme", m.Programme.String() },
 		Facts: s.amendmentFacts, Check: s.stillNext, Execute: s.amendAsApproved,
+	})
+	s.corrections = approvals.Register(a, "wallet-correction", approvals.Options[CorrectionOrder]{
+		Permission: "wallets.correct", Life: correctLife,
+		About: func(o CorrectionOrder) (object, id string) { return "wallet", o.WalletID.String() },
+		Facts: s.correctionFacts, Check: s.stillCorrectable, Execute: s.correctAsApproved,
+	})
+	s.budget = approvals.Register(a, "budget-change", approvals.Options[FundingOrder]{
+		Permission: "budget.manage", Life: correctLife,
+		About: func(FundingOrder) (object, id string) { return aboutBudget, aboutBudget },
+		Facts: s.fundingFacts, Check: s.stillFundable, Execute: s.fundAsApproved,
 	})
 }
 

@@ -53,7 +53,11 @@ type Service struct {
 	held    *gather.Desk[uuid.UUID, []Wallet] // by citizen
 	purses  *gather.Desk[tenant.Key, purse]
 
-	amendments *approvals.Kind[Amendment]
+	amendments  *approvals.Kind[Amendment]
+	corrections *approvals.Kind[CorrectionOrder]
+	budget      *approvals.Kind[FundingOrder]
+
+	people Names
 }
 
 // purpose is what banking knows purchases by.
@@ -206,40 +210,6 @@ func (s *Service) lotsOf(ctx context.Context, citizen, wallet uuid.UUID, f lotFi
 		return err
 	})
 	return lots, err
-}
-
-// Fund adds to the municipality's budget for discounts what it has paid into
-// the fund account. An id that was used is refused with ledger.ErrEntryExists.
-func (s *Service) Fund(ctx context.Context, id uuid.UUID, amount money.Amount) error {
-	if err := checkAmount(amount, 1, 1, money.MaxPerEntry); err != nil {
-		return err
-	}
-	return s.db.Tx(ctx, func(ctx context.Context) error {
-		house, err := s.ledger.House(ctx)
-		if err != nil {
-			return err
-		}
-		_, err = s.ledger.PostTx(ctx, ledger.Entry{
-			ID: id, Kind: ledger.Funding, Transfers: []ledger.Transfer{{Debit: house.Fund, Credit: house.Subsidy, Amount: amount}},
-		})
-		if err != nil {
-			return err
-		}
-		return s.audit.Changed(ctx, audit.Change{Action: "subsidy.funded", Object: "subsidy", ObjectID: id.String(), After: amount})
-	})
-}
-
-// SubsidyLeft is what the municipality's budget for discounts still holds.
-func (s *Service) SubsidyLeft(ctx context.Context) (left money.Amount, err error) {
-	err = s.db.Tx(ctx, func(ctx context.Context) error {
-		house, err := s.ledger.House(ctx)
-		if err != nil {
-			return err
-		}
-		left, err = s.ledger.Balance(ctx, house.Subsidy)
-		return err
-	})
-	return left, err
 }
 
 // Issue is what was sold on a day or of a programme.

@@ -32,6 +32,7 @@ type world struct {
 	ledger    *ledger.Service
 	tenants   *tenants.Service
 	banking   *banking.Service
+	approvals *approvals.Approvals
 	bank      *fakeBank
 	programme vouchers.Programme
 	house     ledger.House
@@ -98,8 +99,9 @@ func (w *world) join(bank banking.Bank) {
 	var err error
 	w.banking, err = banking.New(w.kit.DB, w.kit.Lane, bank, w.kit.Box, banking.Config{InstitutionCode: "M202600001"}, w.kit.Clock.Now, w.kit.Log)
 	w.must(err)
+	w.approvals = approvals.New(w.kit.DB, w.kit.Audit, w.kit.Clock.Now, w.kit.Log)
 	w.Service = vouchers.New(vouchers.Kits{
-		DB: w.kit.DB, Approvals: approvals.New(w.kit.DB, w.kit.Audit, w.kit.Clock.Now, w.kit.Log), Lane: w.kit.Lane, Keys: w.kit.Keys, Outbox: w.kit.Outbox, Audit: w.kit.Audit, Now: w.kit.Clock.Now, Log: w.kit.Log,
+		DB: w.kit.DB, Approvals: w.approvals, Lane: w.kit.Lane, Keys: w.kit.Keys, Outbox: w.kit.Outbox, Audit: w.kit.Audit, Now: w.kit.Clock.Now, Log: w.kit.Log,
 	}, w.ledger, w.tenants, w.banking)
 }
 

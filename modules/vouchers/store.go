@@ -153,32 +153,33 @@ func (s store) nextLot(ctx context.Context, wallet uuid.UUID) (seq int, err erro
 
 func (s store) insertLots(ctx context.Context, lots []Lot) error {
 	n := len(lots)
-	wallets, seqs, purchases := make([]uuid.UUID, n), make([]int32, n), make([]*uuid.UUID, n)
+	wallets, seqs, purchases, corrections := make([]uuid.UUID, n), make([]int32, n), make([]*uuid.UUID, n), make([]*uuid.UUID, n)
 	faces, paids, subsidies := make([]int64, n), make([]int64, n), make([]int64, n)
 	issued, expires := make([]time.Time, n), make([]time.Time, n)
 	for i, l := range lots {
-		wallets[i], seqs[i], purchases[i] = l.WalletID, int32(l.Seq), l.PurchaseID
+		wallets[i], seqs[i], purchases[i], corrections[i] = l.WalletID, int32(l.Seq), l.PurchaseID, l.CorrectionID
 		faces[i], paids[i], subsidies[i] = int64(l.Face), int64(l.Paid), int64(l.Subsidy)
 		issued[i], expires[i] = l.IssuedAt, l.ExpiresAt
 	}
 	_, err := s.db.SQL(ctx).ExecContext(ctx, `
-		INSERT INTO vouchers.lots (tenant_id, wallet_id, seq, purchase_id, face, paid, subsidy, issued_at, expires_at)
-		SELECT $1, l.* FROM unnest($2::uuid[], $3::integer[], $4::uuid[], $5::bigint[], $6::bigint[], $7::bigint[],
-			$8::timestamptz[], $9::timestamptz[]) AS l`,
-		tenant.From(ctx), wallets, seqs, purchases, faces, paids, subsidies, issued, expires)
+		INSERT INTO vouchers.lots (tenant_id, wallet_id, seq, purchase_id, correction_id, face, paid, subsidy, issued_at, expires_at)
+		SELECT $1, l.* FROM unnest($2::uuid[], $3::integer[], $4::uuid[], $5::uuid[], $6::bigint[], $7::bigint[], $8::bigint[],
+			$9::timestamptz[], $10::timestamptz[]) AS l`,
+		tenant.From(ctx), wallets, seqs, purchases, corrections, faces, paids, subsidies, issued, expires)
 	return err
 }
 
 type lotRow struct {
-	WalletID   uuid.UUID
-	Seq        int
-	PurchaseID *uuid.UUID
-	Face       money.Amount
-	Paid       money.Amount
-	Subsidy    money.Amount
-	IssuedAt   time.Time
-	ExpiresAt  time.Time
-	Remaining  money.Amount
+	WalletID     uuid.UUID
+	Seq          int
+	PurchaseID   *uuid.UUID
+	CorrectionID *uuid.UUID
+	Face         money.Amount
+	Paid         money.Amount
+	Subsidy      money.Amount
+	IssuedAt     time.Time
+	ExpiresAt    time.Time
+	Remaining    money.Amount
 }
 
 type lotFilter struct {
@@ -195,7 +196,7 @@ func (s store) lots(ctx context.Context, wallet uuid.UUID, spent money.Amount, f
 	err := s.db.In(ctx).Raw(`
 		SELECT * FROM (
 			SELECT l.*, least(face, greatest(0, through - ?)) AS remaining
-			FROM (SELECT wallet_id, seq, purchase_id, face, paid, subsidy, issued_at, expires_at,
+			FROM (SELECT wallet_id, seq, purchase_id, correction_id, face, paid, subsidy, issued_at, expires_at,
 					sum(face) OVER (ORDER BY seq) AS through
 				FROM vouchers.lots WHERE tenant_id = ? AND wallet_id = ?) l
 		) r WHERE seq > ? AND (remaining > 0 OR NOT ?) ORDER BY seq LIMIT ?`,
@@ -210,7 +211,7 @@ func (s store) lots(ctx context.Context, wallet uuid.UUID, spent money.Amount, f
 // lotOf reads the lot of a completed purchase; what is left of it was not asked.
 func (s store) lotOf(ctx context.Context, purchase uuid.UUID) (lot Lot, err error) {
 	var row lotRow
-	err = s.db.In(ctx).Raw(`SELECT wallet_id, seq, purchase_id, face, paid, subsidy, issued_at, expires_at, face AS remaining
+	err = s.db.In(ctx).Raw(`SELECT wallet_id, seq, purchase_id, correction_id, face, paid, subsidy, issued_at, expires_at, face AS remaining
 		FROM vouchers.lots WHERE tenant_id = ? AND purchase_id = ?`, tenant.From(ctx), purchase).Scan(&row).Error
 	return Lot(row), err
 }

@@ -26,12 +26,18 @@ func (s store) verify(ctx context.Context) (list []ledger.Difference, err error)
 			WHEN 'completed' THEN (l.wallet_id, l.face, l.paid, l.subsidy) IS DISTINCT FROM (p.wallet_id, p.amount, p.paid, p.subsidy)
 			ELSE l.face IS NOT NULL END
 		UNION ALL
+		SELECT c.tenant_id, 'correction-has-its-lot', 'correction ' || c.id,
+			CASE WHEN c.takes THEN 'no lot' ELSE c.amount || ' in ' || c.wallet_id END, coalesce(l.face || ' in ' || l.wallet_id, 'no lot')
+		FROM vouchers.corrections c
+		LEFT JOIN vouchers.lots l ON l.tenant_id = c.tenant_id AND l.correction_id = c.id
+		WHERE c.tenant_id = ? AND CASE WHEN c.takes THEN l.face IS NOT NULL ELSE (l.wallet_id, l.face) IS DISTINCT FROM (c.wallet_id, c.amount) END
+		UNION ALL
 		SELECT w.tenant_id, 'wallet-counts-its-lots', 'wallet ' || w.id, w.lots::text, count(l.seq) || ' up to ' || coalesce(max(l.seq), 0)
 		FROM vouchers.wallets w
 		LEFT JOIN vouchers.lots l ON l.tenant_id = w.tenant_id AND l.wallet_id = w.id
 		WHERE w.tenant_id = ? GROUP BY w.tenant_id, w.id, w.lots
 		HAVING w.lots <> count(l.seq) OR w.lots <> coalesce(max(l.seq), 0)
-		LIMIT ?`, tenant.From(ctx), tenant.From(ctx), differencesMost).Scan(&list).Error
+		LIMIT ?`, tenant.From(ctx), tenant.From(ctx), tenant.From(ctx), differencesMost).Scan(&list).Error
 	return list, err
 }
 

@@ -16,7 +16,7 @@ import (
 // reads.
 func (s *Service) Verify(ctx context.Context) (differences []ledger.Difference, err error) {
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
-		for _, check := range []func(context.Context) ([]ledger.Difference, error){s.store.verify, s.verifyEntries, s.verifyWallets} {
+		for _, check := range []func(context.Context) ([]ledger.Difference, error){s.store.verify, s.verifyEntries, s.verifyCorrections, s.verifyWallets} {
 			found, err := check(ctx)
 			if err != nil {
 				return err
@@ -34,6 +34,13 @@ const walkAtATime = 5_000
 func (s *Service) verifyEntries(ctx context.Context) ([]ledger.Difference, error) {
 	kinds := []ledger.EntryKind{ledger.PurchaseReserved, ledger.PurchaseCompleted, ledger.PurchaseReleased}
 	return s.ledger.Compare(ctx, "purchase", kinds, ledger.Claims{Each: s.store.eachClaim, Page: s.store.claims})
+}
+
+// verifyCorrections compares what corrections and fundings say of their entries
+// with the ledger: none moved without a reason and two people.
+func (s *Service) verifyCorrections(ctx context.Context) ([]ledger.Difference, error) {
+	kinds := []ledger.EntryKind{ledger.WalletCredited, ledger.WalletDebited, ledger.Funding, ledger.FundingReturned}
+	return s.ledger.Compare(ctx, "correction", kinds, ledger.Claims{Each: s.store.eachCorrectionClaim, Page: s.store.correctionClaims})
 }
 
 // verifyWallets checks that what wallets hold and have spent is their lots. It

@@ -9,7 +9,8 @@
 //   - a purchase is paid at the bank, or the subsidy reserved for it goes back:
 //     both follow from the outcome that the bank told, in one transaction;
 //   - a completed purchase has one lot of its amount;
-//   - what a wallet holds and what it has spent are together its lots.
+//   - what a wallet holds and what it has spent are together its lots;
+//   - what staff put right took two people, and the citizen is told why.
 //
 // A citizen is refused with the version and clause of the policy that refuses.
 package vouchers
@@ -143,15 +144,16 @@ func (w Wallet) key() tenant.Key { return tenant.Key{Tenant: w.TenantID, ID: w.I
 
 // Lot is one purchase or grant in a wallet.
 type Lot struct {
-	WalletID   uuid.UUID
-	Seq        int // from 1, in the order in which they are spent
-	PurchaseID *uuid.UUID
-	Face       money.Amount
-	Paid       money.Amount // by the citizen
-	Subsidy    money.Amount // by the municipality
-	IssuedAt   time.Time
-	ExpiresAt  time.Time    // the last moment
-	Remaining  money.Amount // of Face, as far as it was asked for
+	WalletID     uuid.UUID
+	Seq          int // from 1, in the order in which they are spent
+	PurchaseID   *uuid.UUID
+	CorrectionID *uuid.UUID
+	Face         money.Amount
+	Paid         money.Amount // by the citizen
+	Subsidy      money.Amount // by the municipality
+	IssuedAt     time.Time
+	ExpiresAt    time.Time    // the last moment
+	Remaining    money.Amount // of Face, as far as it was asked for
 }
 
 // Expired reports whether a lot can no longer be spent.
