@@ -275,6 +275,7 @@ func (a *App) Run(ctx context.Context) error {
 		func(ctx context.Context) { a.Tenants.Run(ctx, 2*time.Second) },
 		func(ctx context.Context) { a.Vouchers.Run(ctx, 2*time.Second) },
 		func(ctx context.Context) { a.Tokens.Run(ctx, a.Log) },
+		func(ctx context.Context) { a.Signer.Run(ctx, a.Log) },
 		a.Approvals.Run,
 		a.Merchants.Run,
 		a.Cards.Run,

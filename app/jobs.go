@@ -59,6 +59,7 @@ func (a *App) timers() []timer {
 		{"forget-sessions", time.Hour, func(ctx context.Context) error { _, err := a.Sessions.Forget(ctx); return err }},
 		{"forget-keys", time.Hour, a.forgetKeys},
 		{"verify", daily, a.verifyAll},
+		{"verify-asked", 2 * time.Second, a.Reports.VerifyWanted},
 	}
 }
 
@@ -162,7 +163,7 @@ func (w *timedWorker) Work(ctx context.Context, job *river.Job[timed]) error {
 
 // Timeout bounds one run. What runs daily goes over everything there is.
 func (w *timedWorker) Timeout(job *river.Job[timed]) time.Duration {
-	if job.Args.Name == "verify" {
+	if job.Args.Name == "verify" || job.Args.Name == "verify-asked" {
 		return 3 * time.Hour
 	}
 	return 10 * time.Minute

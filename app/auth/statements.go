@@ -9,8 +9,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -31,7 +33,7 @@ type Statements struct {
 
 	mu     sync.RWMutex
 	keys   []PublicKey
-	signer jose.JSONWebKey // the newest
+	signer jose.JSONWebKey // the newest that every server publishes
 }
 
 // What CheckStatement refuses.
@@ -61,7 +63,8 @@ func OpenStatements(ctx context.Context, d *db.DB, box *crypt.Box, now clock.Now
 	return s, s.Reload(ctx)
 }
 
-// Rotate makes a new key, which signs from now on. The others stay published.
+// Rotate makes a new key, which is published at once and signs a minute later.
+// The others stay published.
 func (s *Statements) Rotate(ctx context.Context) error {
 	err := s.db.Platform(ctx, func(ctx context.Context) error {
 		if err := s.store.alone(ctx); err != nil {
@@ -93,11 +96,32 @@ func (s *Statements) add(ctx context.Context) error {
 
 func statementPlace(kid string) string { return "app.statement_keys.sealed/" + kid }
 
-// Reload reads the keys again; a server that knows a new key late goes on
-// signing with the one before, which is as good.
+// Run reads the keys again now and then until ctx ends, so that all servers
+// publish them all and sign with the newest.
+func (s *Statements) Run(ctx context.Context, log *slog.Logger) {
+	timer := time.NewTicker(reloadEvery)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+			if err := s.Reload(ctx); err != nil && ctx.Err() == nil {
+				log.Warn("statement keys were not read", "error", err)
+			}
+		}
+	}
+}
+
+const (
+	reloadEvery  = 10 * time.Second
+	publishFirst = time.Minute // before a new key signs, every server publishes it
+)
+
+// Reload reads the keys again.
 func (s *Statements) Reload(ctx context.Context) error {
 	var rows []statementRow
-	err := s.db.Platform(ctx, func(ctx context.Context) (err error) {
+	err := s.db.Aside(ctx, func(ctx context.Context) (err error) {
 		rows, err = s.store.keys(ctx)
 		return err
 	})
@@ -115,7 +139,9 @@ func (s *Statements) Reload(ctx context.Context) error {
 			return fmt.Errorf("statement key %s: its halves do not belong together", row.Kid)
 		}
 		keys = append(keys, PublicKey{row.Kid, base64.RawURLEncoding.EncodeToString(row.Public)})
-		signer = jose.JSONWebKey{Key: private, KeyID: row.Kid}
+		if signer.KeyID == "" || s.now().Sub(row.CreatedAt) >= publishFirst {
+			signer = jose.JSONWebKey{Key: private, KeyID: row.Kid}
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -34,7 +34,7 @@ func terminalOf(shop int) string                   { return fmt.Sprintf("T%07d",
 // second. A wait counts from when the question was due.
 func (w *World) DriveCards(ctx context.Context, addr string, usage func() CPU, scenario Scenario, load Load) (Result, error) {
 	length := load.Length
-	warm := length / 5
+	warm := warming(length)
 	begin := time.Now().Add(warm)
 	end := begin.Add(length)
 	var before CPU

@@ -72,6 +72,10 @@ type Load struct {
 	Rate    int // requests a second, of all callers; 0: as many as they can
 }
 
+// warming is how long a load runs before it is measured: a fifth of the time, and
+// long enough for a fresh server to have its statements planned and its memory filled.
+func warming(length time.Duration) time.Duration { return max(length/5, 4*time.Second) }
+
 // Drive lets callers send one request after another for a time, each over a
 // connection of its own, and measures what they saw; at a stated rate, from the
 // moment at which the request was due. usage reads the processor time used so far.
@@ -84,7 +88,7 @@ func (w *World) Drive(ctx context.Context, addr string, usage func() CPU, scenar
 		failed   int
 		first    error
 	)
-	warm := length / 5
+	warm := warming(length)
 	from := time.Now()
 	begin := from.Add(warm)
 	var before CPU

@@ -362,6 +362,7 @@ func officeSeesEverything(s *screen) {
 	s.goTo("/office/verify")
 	s.look("verify")
 	s.press(`form[action="/office/verify"] button`)
+	s.comesTo(`document.readyState === "complete" && document.querySelector("main .notice.success") !== null && document.querySelector("main .notice.info") === null`)
 	s.look("verified")
 	if !ask[bool](s, `document.querySelector("main .notice.success") !== null`) {
 		s.fail("the books do not balance")

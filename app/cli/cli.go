@@ -49,7 +49,7 @@ Settings come from --config FILE, then JANGTEO_… in the environment, then flag
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return misuse{fmt.Errorf("%w; see \"%s --help\"", err, cmd.CommandPath())}
 	})
-	root.AddCommand(serveCommand(), demoCommand(), migrateCommand(), appointCommand(), verifyCommand(), simulateCommand(), benchCommand(), benchServerCommand())
+	root.AddCommand(serveCommand(), demoCommand(), migrateCommand(), appointCommand(), rotateCommand(), verifyCommand(), simulateCommand(), benchCommand(), benchServerCommand())
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitFine

@@ -3,6 +3,7 @@ package reports
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -70,6 +71,7 @@ func withoutYear(d calendar.Day, lang string) string {
 
 type verifyView struct {
 	web.Frame
+	Asked   time.Time // since when a verification is awaited
 	Last    *Verification
 	Table   table
 	Earlier table
@@ -84,7 +86,15 @@ func (p *Pages) Verifications(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	asked, err := p.service.VerifyAsked(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	if !asked.IsZero() {
+		c.Response().Header().Set("Refresh", "3")
+	}
 	view := verifyView{
+		Asked: asked,
 		Table: table{Label: "reports.verify.differences", Columns: []column{
 			{Key: "reports.verify.check"}, {Key: "reports.verify.object"}, {Key: "reports.verify.want"}, {Key: "reports.verify.got"},
 		}},
@@ -112,18 +122,11 @@ func (p *Pages) Verifications(c echo.Context) error {
 	return verifyPage.Show(c, p.pages, view)
 }
 
-// RunVerify recomputes the municipality's books now: POST /office/verify.
-// Pressed again within half a minute it shows what was just found.
+// RunVerify has the municipality's books recomputed: POST /office/verify. The
+// page waits for the result.
 func (p *Pages) RunVerify(c echo.Context) error {
-	ctx := c.Request().Context()
-	last, err := p.service.Verifications(ctx, 1)
-	if err != nil {
+	if err := p.service.AskVerify(c.Request().Context()); err != nil {
 		return err
-	}
-	if len(last) == 0 || p.service.Now().Sub(last[0].At) > verifyPause {
-		if _, err := p.service.Verify(ctx); err != nil {
-			return err
-		}
 	}
 	return web.Redirect(c, "/office/verify")
 }

@@ -292,7 +292,11 @@ func TestTheOfficeSeesTheStory(t *testing.T) {
 	o.shows("/office/merchants/"+o.shop.ID.String(), "124-81-00998", "지급할 금액 0원")
 	o.shows("/office/audit", "영업일 마감", "승인 요청", "요청 승인", "승인된 일 실행")
 
-	verified := o.ask("POST", "/office/verify", nil, "ko")
+	if asked := o.ask("POST", "/office/verify", nil, "ko"); !strings.Contains(asked.text, "다시 계산하고 있습니다") {
+		t.Errorf("asking to verify: %d %s", asked.status, asked.text)
+	}
+	o.must(o.reports.VerifyWanted(o.ctx))
+	verified := o.shows("/office/verify")
 	if !strings.Contains(verified.text, "차이 없음") {
 		t.Errorf("verifying: %d %s", verified.status, verified.text)
 	}
@@ -475,7 +479,15 @@ func TestVerifyNamesWhatIsPlanted(t *testing.T) {
 	}
 	o.plant(`UPDATE ledger.accounts SET balance = balance + 1 WHERE tenant_id = $1 AND kind = 'wallet'`)
 	o.kit.Clock.Advance(time.Minute)
-	s := o.ask("POST", "/office/verify", nil, "ko")
+	o.ask("POST", "/office/verify", nil, "ko")
+	o.ask("POST", "/office/verify", nil, "ko") // twice is once
+	o.must(o.reports.VerifyWanted(o.ctx))
+	o.must(o.reports.VerifyWanted(o.ctx))
+	o.ask("POST", "/office/verify", nil, "ko") // too soon: it shows what was found
+	s := o.shows("/office/verify")
+	if strings.Contains(s.text, "다시 계산하고 있습니다") {
+		t.Error("it is verified again at once")
+	}
 	if !strings.Contains(s.text, "guarded-balance-is-its-transfers") || !strings.Contains(s.text, "90001") || strings.Contains(s.text, "차이 없음 2026. 11. 18.(수) 12:01") {
 		t.Errorf("after: %s", s.text)
 	}

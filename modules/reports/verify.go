@@ -36,6 +36,7 @@ func (v Verification) Clean() bool { return len(v.Differences) == 0 }
 const (
 	differencesMost = 1_000
 	verifyPause     = 30 * time.Second // between two runs by hand
+	verifyMost      = 3 * time.Hour    // that a run takes
 )
 
 // Verify recomputes every balance from transfers, every payment and purchase
@@ -48,7 +49,44 @@ func (s *Service) Verify(ctx context.Context) (v Verification, err error) {
 		return v, err
 	}
 	v.Took = s.Now().Sub(begun)
-	return v, s.DB.Tx(ctx, func(ctx context.Context) error { return s.store.keep(ctx, v) })
+	return v, s.DB.Tx(ctx, func(ctx context.Context) error {
+		return errors.Join(s.store.keep(ctx, v), s.store.forgetWanted(ctx))
+	})
+}
+
+// AskVerify has the books of the municipality in ctx verified soon, in the
+// background. Who asks again within half a minute is answered by what was just found.
+func (s *Service) AskVerify(ctx context.Context) error {
+	return s.DB.Tx(ctx, func(ctx context.Context) error {
+		last, err := s.store.verifications(ctx, 1)
+		if err != nil || len(last) == 1 && s.Now().Sub(last[0].At) <= verifyPause {
+			return err
+		}
+		return s.store.want(ctx, s.Now())
+	})
+}
+
+// VerifyAsked is since when a verification is awaited; zero when none is.
+func (s *Service) VerifyAsked(ctx context.Context) (since time.Time, err error) {
+	err = s.DB.Tx(ctx, func(ctx context.Context) error {
+		since, err = s.store.wanted(ctx)
+		return err
+	})
+	return since, err
+}
+
+// VerifyWanted verifies the municipalities that asked for it.
+func (s *Service) VerifyWanted(ctx context.Context) error {
+	var taken []tenant.ID
+	err := s.DB.Platform(ctx, func(ctx context.Context) (err error) {
+		taken, err = s.store.takeWanted(ctx, s.Now(), s.Now().Add(-verifyMost))
+		return err
+	})
+	if err != nil || len(taken) == 0 {
+		return err
+	}
+	_, err = s.VerifyAll(ctx, taken, 1)
+	return err
 }
 
 // VerifyAll verifies municipalities, some at once, and returns what was found
