@@ -222,6 +222,10 @@ func (a *App) build(ctx context.Context, box *crypt.Box) (err error) {
 	a.Vouchers = vouchers.New(vouchers.Kits{DB: a.DB, Approvals: a.Approvals, Lane: a.Lane, Keys: a.keys, Outbox: a.Outbox, Audit: a.Audit, Now: now, Log: log},
 		a.Ledger, a.Tenants, a.Banking)
 	a.Vouchers.KnowPeople(a.Citizens.Names)
+	a.Vouchers.KnowBirthDates(func(ctx context.Context, citizen uuid.UUID) (calendar.Day, error) {
+		p, err := a.Citizens.Personal(ctx, citizen)
+		return p.BirthDate, err
+	})
 	a.Sessions.KnowMembers(a.Vouchers.Members)
 	a.Payments = payments.New(a.DB, a.Lane, a.keys, a.Ledger, a.Merchants, a.Vouchers, now)
 	a.Payments.Announce(a.Outbox)

@@ -17,6 +17,7 @@ import (
 	"jangteo/app/tenant"
 	"jangteo/modules/settlement"
 	"jangteo/modules/staff"
+	"jangteo/modules/vouchers"
 )
 
 // post sends a form as somebody with a cookie.
@@ -386,6 +387,110 @@ func TestBudgetTakesTwo(t *testing.T) {
 			t.Errorf("the page does not say %q", word)
 		}
 	}
+	h.clean(t)
+}
+
+// A programme is opened by two people, with its budget, for those whose age it
+// is for; its sale ends early by two, and citizens are told why.
+func TestProgrammeTakesTwo(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, "")
+	ctx := tenant.With(t.Context(), home)
+	maker, decider := h.officerOf(t, home, staff.Officer), h.officer(t, "chief@11560.example")
+	tomorrow := calendar.DayOf(h.clock.Now()).Next()
+	form := func(change url.Values) url.Values {
+		f := url.Values{
+			"kind": {"discount"}, "name": {"청년사랑상품권"}, "name_en": {"Youth Voucher"}, "opens_at": {tomorrow.String()}, "closes_at": {""},
+			"buyer_age_min": {"19"}, "buyer_age_max": {"100"}, "budget": {"1,000,000"}, "clause": {"조례 제9조"}, "discount_bp": {"15"}, "refund_used_bp": {"60"},
+			"purchase_min": {"10,000"}, "purchase_step": {"10,000"}, "purchase_month_max": {"300,000"}, "hold_max": {"500,000"}, "per_payment_max": {"0"},
+			"per_day_max": {"0"}, "validity_years": {"5"}, "reason": {"청년 지원 사업"}, "confirm": {"yes"},
+		}
+		for name, values := range change {
+			f[name] = values
+		}
+		return f
+	}
+	see := func(who someone, path string, words ...string) string {
+		t.Helper()
+		page := string(h.client(t).send("GET", path, nil, append([]string{"Accept", "text/html"}, who.headers...)...).want(200).raw)
+		for _, word := range words {
+			if !strings.Contains(page, word) {
+				t.Errorf("%s does not say %q: %s", path, word, clip([]byte(page)))
+			}
+		}
+		return page
+	}
+	programmes := func() []vouchers.Programme {
+		t.Helper()
+		if err := h.app.Vouchers.Refresh(ctx); err != nil {
+			t.Fatal(err)
+		}
+		list, err := h.app.Vouchers.Programmes(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list
+	}
+	before := len(programmes())
+	see(maker, "/office/programmes", "/office/programmes/new", "/office/budget")
+	see(maker, "/office/programmes/new", tomorrow.String())
+	for field, values := range map[string][]string{
+		"kind": {"", "cashback"}, "name": {"", strings.Repeat("가", 61)}, "name_en": {""}, "opens_at": {"", calendar.DayOf(h.clock.Now()).String(), "soon"},
+		"closes_at": {calendar.DayOf(h.clock.Now()).String(), "x"}, "buyer_age_min": {"121", "-1", "x"}, "buyer_age_max": {"18", "x"},
+		"budget": {"-1", "x"}, "clause": {""}, "discount_bp": {"51", "x"}, "purchase_month_max": {"2,000,001"}, "validity_years": {"0"}, "reason": {""}, "confirm": {""},
+	} {
+		for _, value := range values {
+			if a := h.post(t, maker, "/office/programmes", form(url.Values{field: {value}})); a.status != 422 || !strings.Contains(string(a.raw), field+"-error") {
+				t.Errorf("%s = %q: %d", field, value, a.status)
+			}
+		}
+	}
+	if a := h.post(t, maker, "/office/programmes", form(url.Values{"kind": {"allowance"}})); a.status != 422 || !strings.Contains(string(a.raw), "discount_bp-error") {
+		t.Errorf("an allowance with a discount: %d", a.status)
+	}
+	if a := h.post(t, h.officer(t, "settlement@11560.example"), "/office/programmes", form(nil)); a.status != 403 {
+		t.Errorf("who may not: %d", a.status)
+	}
+	proposal := h.post(t, maker, "/office/programmes", form(nil)).want(303).header.Get("Location")
+	see(decider, proposal, "청년사랑상품권", "19–100", "1,000,000원", "조례 제9조")
+	h.post(t, maker, proposal+"/approve", url.Values{"confirm": {"yes"}}).want(403)
+	if got := len(programmes()); got != before {
+		t.Fatalf("%d programmes before anybody approved", got)
+	}
+	h.post(t, decider, proposal+"/approve", url.Values{"confirm": {"yes"}}).want(303)
+	h.post(t, decider, proposal+"/approve", url.Values{"confirm": {"yes"}}).want(409)
+	list := programmes()
+	if len(list) != before+1 {
+		t.Fatalf("%d programmes, there were %d", len(list), before)
+	}
+	opened := list[len(list)-1]
+	if left, err := h.app.Vouchers.SubsidyLeft(ctx); err != nil || left != subsidy+1_000_000 || opened.Policies[0].Author != "최주무관" || opened.BuyerAgeMin != 19 {
+		t.Errorf("the budget is %s, %+v (%v)", left, opened, err)
+	}
+	public := someone{}
+	see(public, "/tenants/11560", "청년사랑상품권", "만 19세부터 100세까지", "판매 시작")
+	h.clean(t)
+
+	path := "/office/programmes/" + opened.ID.String() + "/close"
+	if a := h.post(t, maker, path, url.Values{"reason": {"예산 소진"}, "confirm": {"yes"}}); a.status != 409 {
+		t.Errorf("closing what is not open yet: %d", a.status)
+	}
+	h.advance(t, 36*time.Hour)
+	c := h.login(t, kim)
+	buy := object{"programme_id": opened.ID.String(), "amount": 10_000, "bank_account_id": c.link()}
+	c.do("POST", "/tenants/11560/purchases", buy, "Idempotency-Key", newID()).want(201)
+	maker, decider = h.officerOf(t, home, staff.Officer), h.officer(t, "chief@11560.example")
+	see(maker, "/office/programmes/"+opened.ID.String(), path)
+	if a := h.post(t, maker, path, url.Values{"reason": {""}, "confirm": {"yes"}}); a.status != 422 || !strings.Contains(string(a.raw), "reason-error") {
+		t.Errorf("without a reason: %d", a.status)
+	}
+	proposal = h.post(t, maker, path, url.Values{"reason": {"예산이 모두 쓰였습니다"}, "confirm": {"yes"}}).want(303).header.Get("Location")
+	h.post(t, maker, proposal+"/approve", url.Values{"confirm": {"yes"}}).want(403)
+	h.post(t, decider, proposal+"/approve", url.Values{"confirm": {"yes"}}).want(303)
+	programmes()
+	see(public, "/tenants/11560", "예산이 모두 쓰였습니다", "판매를 마쳤어요")
+	see(decider, "/office/audit", "상품권 판매 종료", "상품권 판매 시작")
+	c.do("POST", "/tenants/11560/purchases", buy, "Idempotency-Key", newID()).refused(409, "programme-not-on-sale")
 	h.clean(t)
 }
 

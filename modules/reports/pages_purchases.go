@@ -220,10 +220,14 @@ func (p *Pages) Programmes(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return listPage.Show(c, p.pages, listView{
+	view := listView{
 		Title: "reports.programmes.title", Lead: "reports.programmes.lead", Table: p.programmeTable(r, list),
 		Links: []link{{r.t("vouchers.budget.title"), "/office/budget"}},
-	})
+	}
+	if may(c, "programmes.manage") {
+		view.Links = append(view.Links, link{r.t("vouchers.opening.title"), "/office/programmes/new"})
+	}
+	return listPage.Show(c, p.pages, view)
 }
 
 func (p *Pages) programmeTable(r reader, list []vouchers.Programme) table {
@@ -279,10 +283,19 @@ func (p *Pages) Programme(c echo.Context) error {
 		Events: p.programmeEvents(r, programme), Raw: raw(programme),
 	}
 	if may(c, "programmes.manage") {
+		if _, on := programme.OnSale(p.service.Now()); on {
+			view.Facts = append(view.Facts, fact{Key: "reports.col.close-sale", Text: r.t("reports.programme.close"), URL: "/office/programmes/" + id.String() + "/close"})
+		}
 		view.Facts = append(view.Facts, fact{Key: "reports.col.next-policy", Text: r.t("reports.programme.amend"), URL: "/office/programmes/" + id.String() + "/policies/new"})
 	}
 	if programme.ClosesAt != nil {
 		view.Facts = append(view.Facts, fact{Key: "reports.col.closes", Text: r.at(*programme.ClosesAt)})
+	}
+	if programme.CloseReason != "" {
+		view.Facts = append(view.Facts, fact{Key: "reports.col.close-reason", Text: programme.CloseReason})
+	}
+	if ages := programme.Ages(); ages != "" {
+		view.Facts = append(view.Facts, fact{Key: "reports.col.buyers", Text: ages})
 	}
 	view.Tables = []table{p.policyTable(r, programme)}
 	if policy, in := programme.InForce(p.service.Now()); in { // the others are in the raw record

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
 	"jangteo/app/approvals"
 	"jangteo/app/audit"
 	"jangteo/app/auth"
+	"jangteo/app/calendar"
 	"jangteo/app/fault"
 	"jangteo/app/money"
 	"jangteo/modules/ledger"
@@ -272,4 +274,36 @@ func TestVerifyNamesCorrections(t *testing.T) {
 func names(err error, field string) bool {
 	f, ok := fault.Of(err)
 	return ok && len(f.Fields) == 1 && f.Fields[0].Name == field
+}
+
+// A programme for some ages is sold to them alone.
+func TestBuyersAges(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	b := w.buyer(1_000_000)
+	born := calendar.Date(2007, time.November, 18) // 19 on the day of the clock
+	w.KnowBirthDates(func(context.Context, uuid.UUID) (calendar.Day, error) { return born, nil })
+	today := calendar.DayOf(w.kit.Clock.Now())
+	for name, c := range map[string]struct {
+		born        calendar.Day
+		least, most int
+		refused     bool
+	}{
+		"anyone":                   {today, 0, 0, false},
+		"of age today":             {today.AddYears(-19), 19, 0, false},
+		"of age tomorrow":          {today.AddYears(-19).Next(), 19, 0, true},
+		"the last day of being 34": {today.AddYears(-35).Next(), 19, 34, false},
+		"35 today":                 {today.AddYears(-35), 19, 34, true},
+	} {
+		rules := policy()
+		p, err := w.Open(w.ctx, vouchers.ProgrammeInput{Kind: vouchers.Discount, Name: "청년 " + name, NameEn: "Youth", BuyerAgeMin: c.least, BuyerAgeMax: c.most, Policy: rules})
+		w.must(err)
+		born = c.born
+		w.programme = p
+		_, err = b.try(uuid.NewString(), 10_000)
+		if c.refused != errors.Is(err, vouchers.ErrNotForYou) || !c.refused && err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	w.sound()
 }

@@ -16,6 +16,7 @@ var (
 	ErrWalletUnknown     = fault.Declare(fault.NotFound, "wallet-unknown")
 	ErrWalletExpired     = fault.Declare(fault.Conflict, "wallet-expired")
 	ErrPolicyExists      = fault.Declare(fault.Conflict, "policy-version-exists")
+	ErrNotForYou         = fault.Declare(fault.Conflict, "buyer-not-eligible")        // params least and most, in years of age; 0: none
 	ErrBeyondBalance     = fault.Declare(fault.Conflict, "correction-beyond-balance") // params balance, amount
 	ErrCorrectionUnknown = fault.Declare(fault.NotFound, "correction-unknown")
 	ErrLimitExceeded     = ledger.ErrDayLimit // one code for every limit of a policy

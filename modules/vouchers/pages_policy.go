@@ -24,24 +24,29 @@ func NewOfficePages(service *Service, pages *web.Pages) *OfficePages {
 	return &OfficePages{service, pages}
 }
 
-type policyView struct {
+// policyFields are what the partials of a policy's rules need.
+type policyFields struct {
 	web.Frame
+	Form     *web.Form
+	Tomorrow string // the first day that anything can begin
+}
+
+type policyView struct {
+	policyFields
 	Programme Programme
 	Last      Policy
-	Form      *web.Form
-	Tomorrow  string // the first day that a version can begin
 }
 
 // Next is the version that is written.
 func (v policyView) Next() int { return len(v.Programme.Policies) + 1 }
 
 // Amounts name the fields of won.
-func (policyView) Amounts() []string {
+func (policyFields) Amounts() []string {
 	return []string{"purchase_min", "purchase_step", "purchase_month_max", "hold_max", "per_payment_max", "per_day_max"}
 }
 
 // Shares name the fields of per cent.
-func (policyView) Shares() []string { return []string{"discount_bp", "refund_used_bp"} }
+func (policyFields) Shares() []string { return []string{"discount_bp", "refund_used_bp"} }
 
 // Name is the programme's in the reader's language.
 func (v policyView) Name() string { return v.Programme.NameIn(v.Lang) }
@@ -78,7 +83,7 @@ func (p *OfficePages) policy(c echo.Context) (view policyView, err error) {
 	if err != nil {
 		return view, ErrProgrammeUnknown
 	}
-	view = policyView{Form: web.EmptyForm(), Tomorrow: calendar.DayOf(p.service.now()).Next().String()}
+	view = policyView{policyFields: policyFields{Form: web.EmptyForm(), Tomorrow: calendar.DayOf(p.service.now()).Next().String()}}
 	if view.Programme, err = p.service.Programme(c.Request().Context(), id); err != nil {
 		return view, err
 	}
@@ -114,8 +119,27 @@ func (p *OfficePages) ProposePolicy(c echo.Context) error {
 	return policyPage.Refuse(c, p.pages, form, err, view)
 }
 
-func readPolicy(form *web.Form) (policy Policy, err error) {
-	var wrong *fault.Fault
+func readPolicy(form *web.Form) (Policy, error) {
+	policy, wrong := readRules(form)
+	if from, err := calendar.ParseDay(form.Value("effective_from")); err != nil {
+		wrong = wrong.And("effective_from", fault.WrongFormat)
+	} else {
+		policy.EffectiveFrom = from.Start()
+	}
+	if text := form.Value("effective_to"); text != "" {
+		last, err := calendar.ParseDay(text)
+		if err != nil {
+			wrong = wrong.And("effective_to", fault.WrongFormat)
+		}
+		end := last.Next().Start()
+		policy.EffectiveTo = &end
+	}
+	return policy, together(wrong.OrNil(), form.Err())
+}
+
+// readRules reads what stands in every version; what the form itself finds
+// wrong it keeps.
+func readRules(form *web.Form) (policy Policy, wrong *fault.Fault) {
 	amount := func(name string, none bool) money.Amount {
 		if none && strings.Trim(form.Value(name), "0 ") == "" {
 			return 0
@@ -137,24 +161,9 @@ func readPolicy(form *web.Form) (policy Policy, err error) {
 		ExcludedTrades:       strings.FieldsFunc(form.Optional("excluded_trades", tradesTextMax), func(r rune) bool { return strings.ContainsRune(", \r\n", r) }),
 		ExcludesLargeSellers: form.Value("excludes_large_sellers") != "",
 	}
+	var err error
 	if policy.ValidityYears, err = strconv.Atoi(strings.TrimSpace(form.Value("validity_years"))); err != nil {
 		wrong = wrong.And("validity_years", fault.WrongFormat)
 	}
-	if from, err := calendar.ParseDay(form.Value("effective_from")); err != nil {
-		wrong = wrong.And("effective_from", fault.WrongFormat)
-	} else {
-		policy.EffectiveFrom = from.Start()
-	}
-	if text := form.Value("effective_to"); text != "" {
-		last, err := calendar.ParseDay(text)
-		if err != nil {
-			wrong = wrong.And("effective_to", fault.WrongFormat)
-		}
-		end := last.Next().Start()
-		policy.EffectiveTo = &end
-	}
-	if err := wrong.OrNil(); err != nil {
-		return policy, err
-	}
-	return policy, form.Err()
+	return policy, wrong
 }

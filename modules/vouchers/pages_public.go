@@ -5,6 +5,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"jangteo/app/calendar"
 	"jangteo/app/tenant"
 	"jangteo/app/web"
 	"jangteo/modules/tenants"
@@ -51,12 +52,16 @@ type placeView struct {
 }
 
 type programmeCard struct {
-	Name     string
-	Kind     Kind
-	Discount string
-	OnSale   bool
-	Policy   Policy
-	ID       string
+	Name        string
+	Kind        Kind
+	Discount    string
+	OnSale      bool
+	Opens       calendar.Day // of one that is not on sale yet
+	Closed      calendar.Day // of one that was closed early, for Why
+	Why         string
+	Least, Most int // years of age of buyers; 0: no bound
+	Policy      Policy
+	ID          string
 }
 
 var (
@@ -125,16 +130,37 @@ func (p *PublicPages) Place(c echo.Context) error {
 		return err
 	}
 	for _, programme := range programmes {
-		policy, ok := programme.InForce(p.service.now())
-		if !ok {
-			continue
+		if card, told := p.programmeCard(programme, lang); told {
+			view.Programmes = append(view.Programmes, card)
 		}
-		_, onSale := programme.OnSale(p.service.now())
-		view.Programmes = append(view.Programmes, programmeCard{
-			Name: programme.NameIn(lang), Kind: programme.Kind, Discount: percent(policy.DiscountBP), OnSale: onSale, Policy: policy, ID: programme.ID.String(),
-		})
 	}
 	return placePage.Show(c, p.pages, view)
+}
+
+// programmeCard tells of a programme under the policy of now or, before it
+// opens, the one that it opens with.
+func (p *PublicPages) programmeCard(programme Programme, lang string) (card programmeCard, told bool) {
+	now := p.service.now()
+	policy, ok := programme.InForce(now)
+	ahead := now.Before(programme.OpensAt)
+	if ahead {
+		policy, ok = programme.InForce(programme.OpensAt)
+	}
+	if !ok {
+		return card, false
+	}
+	card = programmeCard{
+		Name: programme.NameIn(lang), Kind: programme.Kind, Discount: percent(policy.DiscountBP), Policy: policy, ID: programme.ID.String(),
+		Least: programme.BuyerAgeMin, Most: programme.BuyerAgeMax, Why: programme.CloseReason,
+	}
+	_, card.OnSale = programme.OnSale(now)
+	if ahead {
+		card.Opens = calendar.DayOf(programme.OpensAt)
+	}
+	if card.Why != "" {
+		card.Closed = calendar.DayOf(*programme.ClosesAt)
+	}
+	return card, true
 }
 
 func (p *PublicPages) card(ctx context.Context, t tenants.Tenant, lang string) (placeCard, error) {

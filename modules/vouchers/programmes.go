@@ -25,12 +25,14 @@ type rules struct {
 
 // ProgrammeInput begins a programme.
 type ProgrammeInput struct {
-	ID      uuid.UUID // zero makes one
-	Kind    Kind
-	Name    string
-	NameEn  string
-	OpensAt time.Time // zero: now
-	Policy  Policy    // its first; Version 0 makes it 1
+	ID                       uuid.UUID // zero makes one
+	Kind                     Kind
+	Name                     string
+	NameEn                   string
+	OpensAt                  time.Time  // zero: now
+	ClosesAt                 *time.Time // nil: never by itself
+	BuyerAgeMin, BuyerAgeMax int        // full years; 0: no bound
+	Policy                   Policy     // its first; Version 0 makes it 1
 }
 
 // Open begins a programme under its first policy.
@@ -42,26 +44,33 @@ func (s *Service) Open(ctx context.Context, in ProgrammeInput) (p Programme, err
 		in.OpensAt = s.now()
 	}
 	in.Policy.complete(1, in.OpensAt)
-	p = Programme{
-		TenantID: tenant.From(ctx), ID: in.ID, Kind: in.Kind, Name: strings.TrimSpace(in.Name), NameEn: strings.TrimSpace(in.NameEn),
-		OpensAt: in.OpensAt, Policies: []Policy{in.Policy},
-	}
+	p = in.programme(tenant.From(ctx))
 	if err := p.check(in.Policy); err != nil {
 		return Programme{}, err
 	}
-	err = s.db.Tx(ctx, func(ctx context.Context) error {
-		if err := s.store.insertProgramme(ctx, p, s.now()); err != nil {
-			return err
-		}
-		if err := s.store.insertPolicy(ctx, p.ID, in.Policy, s.now()); err != nil {
-			return err
-		}
-		return s.audit.Changed(ctx, audit.Change{Action: "programme.opened", Object: "programme", ObjectID: p.ID.String(), After: p})
-	})
-	if err != nil {
+	if err := s.db.Tx(ctx, func(ctx context.Context) error { return s.keepProgramme(ctx, p, "") }); err != nil {
 		return Programme{}, err
 	}
 	return p, s.Refresh(ctx)
+}
+
+// programme is what it becomes.
+func (in ProgrammeInput) programme(id tenant.ID) Programme {
+	return Programme{
+		TenantID: id, ID: in.ID, Kind: in.Kind, Name: strings.TrimSpace(in.Name), NameEn: strings.TrimSpace(in.NameEn),
+		OpensAt: in.OpensAt, ClosesAt: in.ClosesAt, BuyerAgeMin: in.BuyerAgeMin, BuyerAgeMax: in.BuyerAgeMax, Policies: []Policy{in.Policy},
+	}
+}
+
+// keepProgramme keeps a programme with its first policy, inside a transaction.
+func (s *Service) keepProgramme(ctx context.Context, p Programme, reason string) error {
+	if err := s.store.insertProgramme(ctx, p, s.now()); err != nil {
+		return err
+	}
+	if err := s.store.insertPolicy(ctx, p.ID, p.Policies[0], s.now()); err != nil {
+		return err
+	}
+	return s.audit.Changed(ctx, audit.Change{Action: "programme.opened", Object: "programme", ObjectID: p.ID.String(), Reason: reason, After: p})
 }
 
 // Amend adds the next version of a programme's policy. The versions before it
@@ -87,20 +96,6 @@ func (s *Service) Amend(ctx context.Context, programme uuid.UUID, policy Policy)
 	return policy, s.Refresh(ctx)
 }
 
-// CloseSale ends the selling of a programme; what was bought can be spent on.
-func (s *Service) CloseSale(ctx context.Context, programme uuid.UUID) error {
-	err := s.db.Tx(ctx, func(ctx context.Context) error {
-		if err := s.store.closeSale(ctx, programme, s.now()); err != nil {
-			return err
-		}
-		return s.audit.Changed(ctx, audit.Change{Action: "programme.closed", Object: "programme", ObjectID: programme.String()})
-	})
-	if err != nil {
-		return err
-	}
-	return s.Refresh(ctx)
-}
-
 // complete fills in what may be left open.
 func (p *Policy) complete(version int, from time.Time) {
 	if p.Version == 0 {
@@ -123,6 +118,7 @@ const (
 	refundUsedMax = 8_000
 	tradesMost    = 200
 	tradeDigits   = 5
+	agesMost      = 120
 )
 
 // check names everything that is not acceptable about a programme and a policy
@@ -143,6 +139,10 @@ func (p Programme) check(policy Policy) error {
 	refuse(!slices.Contains([]Kind{Discount, Cashback, Allowance}, p.Kind), "kind", fault.NotAllowed)
 	text("name", p.Name, nameMax)
 	text("name_en", p.NameEn, nameEnMax)
+	refuse(p.ClosesAt != nil && !p.ClosesAt.After(p.OpensAt), "closes_at", fault.TooSmall)
+	refuse(p.BuyerAgeMin < 0 || p.BuyerAgeMin > agesMost, "buyer_age_min", fault.NotAllowed)
+	refuse(p.BuyerAgeMax < 0 || p.BuyerAgeMax > agesMost, "buyer_age_max", fault.NotAllowed)
+	refuse(p.BuyerAgeMax > 0 && p.BuyerAgeMax < p.BuyerAgeMin, "buyer_age_max", fault.TooSmall)
 	text("clause", policy.Clause, clauseMax)
 	refuse(policy.Clause != "" && utf8.RuneCountInString(policy.Clause) < clauseMin, "clause", fault.TooShort)
 	text("author", policy.Author, nameMax)

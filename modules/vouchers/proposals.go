@@ -37,6 +37,16 @@ func (s *Service) register(a *approvals.Approvals) {
 		About: func(m Amendment) (object, id string) { return "programme", m.Programme.String() },
 		Facts: s.amendmentFacts, Check: s.stillNext, Execute: s.amendAsApproved,
 	})
+	s.openings = approvals.Register(a, "programme-opening", approvals.Options[OpeningOrder]{
+		Permission: "programmes.manage", Life: amendLife,
+		About: func(o OpeningOrder) (object, id string) { return "programme", o.Programme.ID.String() },
+		Facts: s.openingFacts, Check: s.stillAhead, Execute: s.openAsApproved,
+	})
+	s.closings = approvals.Register(a, "sale-closing", approvals.Options[SaleClosing]{
+		Permission: "programmes.manage", Life: correctLife,
+		About: func(c SaleClosing) (object, id string) { return "programme", c.Programme.String() },
+		Facts: s.closingFacts, Check: s.stillSelling, Execute: s.closeAsApproved,
+	})
 	s.corrections = approvals.Register(a, "wallet-correction", approvals.Options[CorrectionOrder]{
 		Permission: "wallets.correct", Life: correctLife,
 		About: func(o CorrectionOrder) (object, id string) { return "wallet", o.WalletID.String() },

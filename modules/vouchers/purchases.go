@@ -37,11 +37,14 @@ type begun struct {
 //
 // The same key and input answer the same purchase, replayed. It refuses with
 // ErrProgrammeUnknown, ErrProgrammeNotOpen, ErrLimitExceeded,
-// ErrSubsidyExhausted, banking.ErrAccountUnknown and banking.ErrBankRefused;
+// ErrNotForYou, ErrSubsidyExhausted, banking.ErrAccountUnknown and banking.ErrBankRefused;
 // of these only the last one leaves anything behind.
 func (s *Service) Purchase(ctx context.Context, in PurchaseInput) (p Purchase, replayed bool, err error) {
 	key, err := in.key()
 	if err != nil {
+		return Purchase{}, false, err
+	}
+	if err := s.mayBuy(ctx, in.CitizenID, in.ProgrammeID); err != nil {
 		return Purchase{}, false, err
 	}
 	kept, replayed, err := idem.Once(ctx, s.keys, key, func(ctx context.Context) (begun, error) { return s.begin(ctx, in) })

@@ -57,7 +57,11 @@ type Service struct {
 	corrections *approvals.Kind[CorrectionOrder]
 	budget      *approvals.Kind[FundingOrder]
 
+	openings *approvals.Kind[OpeningOrder]
+	closings *approvals.Kind[SaleClosing]
+
 	people Names
+	born   BirthDates
 }
 
 // purpose is what banking knows purchases by.

@@ -147,7 +147,7 @@ func TestPurchaseRefusesWhatIsNotOnSale(t *testing.T) {
 	w.must(w.tenants.Configure(w.ctx, w.kit.Tenant, settings.Settings))
 
 	w.kit.Clock.Advance(time.Minute)
-	w.must(w.CloseSale(w.ctx, w.programme.ID))
+	w.must(w.CloseSale(w.ctx, w.programme.ID, "예산 소진"))
 	refused("a programme that was closed", vouchers.ErrProgrammeNotOpen, b.input("k", 10_000))
 	w.untouched(b)
 }

@@ -14,14 +14,16 @@ import (
 )
 
 type programmeRow struct {
-	TenantID  tenant.ID `gorm:"primaryKey;autoIncrement:false"`
-	ID        uuid.UUID `gorm:"primaryKey"`
-	Kind      Kind
-	Name      string
-	NameEn    string
-	OpensAt   time.Time
-	ClosesAt  *time.Time
-	CreatedAt time.Time `gorm:"autoCreateTime:false"`
+	TenantID                 tenant.ID `gorm:"primaryKey;autoIncrement:false"`
+	ID                       uuid.UUID `gorm:"primaryKey"`
+	Kind                     Kind
+	Name                     string
+	NameEn                   string
+	OpensAt                  time.Time
+	ClosesAt                 *time.Time
+	BuyerAgeMin, BuyerAgeMax int
+	CloseReason              string
+	CreatedAt                time.Time `gorm:"autoCreateTime:false"`
 }
 
 func (programmeRow) TableName() string { return "vouchers.programmes" }
@@ -62,7 +64,7 @@ func (r policyRow) policy() Policy {
 func (s store) insertProgramme(ctx context.Context, p Programme, at time.Time) error {
 	return s.db.In(ctx).Create(&programmeRow{
 		TenantID: p.TenantID, ID: p.ID, Kind: p.Kind, Name: p.Name, NameEn: p.NameEn,
-		OpensAt: p.OpensAt, ClosesAt: p.ClosesAt, CreatedAt: at,
+		OpensAt: p.OpensAt, ClosesAt: p.ClosesAt, BuyerAgeMin: p.BuyerAgeMin, BuyerAgeMax: p.BuyerAgeMax, CreatedAt: at,
 	}).Error
 }
 
@@ -93,9 +95,9 @@ func (s store) policyCount(ctx context.Context, programme uuid.UUID) (n int, err
 	return n, err
 }
 
-func (s store) closeSale(ctx context.Context, programme uuid.UUID, at time.Time) error {
-	tx := s.db.In(ctx).Exec(`UPDATE vouchers.programmes SET closes_at = ?
-		WHERE tenant_id = ? AND id = ? AND opens_at < ? AND (closes_at IS NULL OR closes_at > ?)`, at, tenant.From(ctx), programme, at, at)
+func (s store) closeSale(ctx context.Context, programme uuid.UUID, at time.Time, reason string) error {
+	tx := s.db.In(ctx).Exec(`UPDATE vouchers.programmes SET closes_at = ?, close_reason = ?
+		WHERE tenant_id = ? AND id = ? AND opens_at < ? AND (closes_at IS NULL OR closes_at > ?)`, at, reason, tenant.From(ctx), programme, at, at)
 	if tx.Error == nil && tx.RowsAffected == 0 {
 		return ErrProgrammeNotOpen.With("programme", programme)
 	}
@@ -135,7 +137,8 @@ func (s store) programmes(ctx context.Context) (list []Programme, err error) {
 	for _, r := range programmes {
 		list = append(list, Programme{
 			TenantID: r.TenantID, ID: r.ID, Kind: r.Kind, Name: r.Name, NameEn: r.NameEn,
-			OpensAt: r.OpensAt, ClosesAt: r.ClosesAt, Policies: of[r.ID],
+			OpensAt: r.OpensAt, ClosesAt: r.ClosesAt, BuyerAgeMin: r.BuyerAgeMin, BuyerAgeMax: r.BuyerAgeMax, CloseReason: r.CloseReason,
+			Policies: of[r.ID],
 		})
 	}
 	return list, nil

@@ -45,7 +45,10 @@ type Programme struct {
 	NameEn   string
 	OpensAt  time.Time  // from when it is sold
 	ClosesAt *time.Time // until when it is sold; what was bought lives on
-	Policies []Policy   // by version
+	// Who may buy it, in full years of age; 0 is no bound.
+	BuyerAgeMin, BuyerAgeMax int
+	CloseReason              string   // why selling ended early, as citizens are told; else empty
+	Policies                 []Policy // by version
 }
 
 // NameIn is the programme's name for a reader of lang.
