@@ -27,6 +27,7 @@ import (
 	"jangteo/modules/payments"
 	"jangteo/modules/sessions"
 	"jangteo/modules/settlement"
+	"jangteo/modules/vouchers"
 )
 
 // inhabit starts a house full of people, as the demonstration is.
@@ -52,6 +53,7 @@ func TestEveryPage(t *testing.T) {
 	t.Cleanup(func() { h.clean(t) })
 	h.trouble(t)
 	h.suspicion(t, logins)
+	h.putRight(t, logins.Citizens[0])
 	t.Run("anyone", func(t *testing.T) {
 		t.Parallel()
 		s := h.open(t, "anyone", phone)
@@ -139,6 +141,22 @@ func (h *house) trouble(t *testing.T) {
 	must(t, h.DB.Tx(ctx, func(ctx context.Context) error {
 		return h.Audit.Seen(ctx, audit.Access{Subject: "citizen", SubjectID: uuid.New(), Did: "citizen.personal", Reason: "민원 확인"})
 	}))
+}
+
+// putRight brings a correction of somebody's wallet, by two people.
+func (h *house) putRight(t *testing.T, who demo.CitizenLogin) {
+	t.Helper()
+	citizen := got(h.Citizens.Find(tenant.With(t.Context(), tenant.Platform), who.Phone, 1))(t)[0].ID
+	w := got(h.Vouchers.Wallets(t.Context(), citizen))(t)[0]
+	as := func(name string) context.Context {
+		return auth.With(tenant.With(t.Context(), w.TenantID), auth.Principal{
+			Kind: auth.Staff, ID: uuid.New(), Name: name, Tenant: w.TenantID, Permissions: []string{"wallets.correct"},
+		})
+	}
+	p := got(h.Vouchers.ProposeCorrection(as("최주무관"), vouchers.CorrectionInput{
+		WalletID: w.ID, Against: vouchers.AgainstFund, Amount: 3_000, Reason: "지난 화요일 충전 가운데 3,000원이 지갑에 들어오지 않은 것을 은행 기록으로 확인하여 더했습니다.",
+	}))(t)
+	got(h.Approvals.Approve(as("박과장"), p.ID, ""))(t)
 }
 
 // signIn is for a citizen who joined before.
