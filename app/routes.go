@@ -220,7 +220,7 @@ func (a *App) citizenPages(signIn *sessions.Pages) {
 	var (
 		accounts = banking.NewPages(a.Banking, a.holder, a.Pages)
 		buying   = vouchers.NewPages(a.Vouchers, a.Pages)
-		paying   = payments.NewPages(a.Payments, a.Streams, a.Notifications.Unread, a.Pages)
+		paying   = payments.NewPages(a.Payments, a.Streams, a.Notifications.Unread, a.Cards.Questions, a.Pages)
 		inbox    = notifications.NewPages(a.Notifications, a.Pages)
 		citizen  = web.Citizens
 	)

@@ -76,6 +76,126 @@ func TestCards(t *testing.T) {
 	}
 }
 
+// A card that is to ask lets the voucher pay its part; the rest is asked on the
+// open phone, and the citizen's one tap decides: once, for that shop.
+func TestACardThatAsks(t *testing.T) {
+	for _, width := range []int{phone, desk} {
+		t.Run(fmt.Sprintf("%d px", width), func(t *testing.T) {
+			t.Parallel()
+			h := build(t)
+			bc := h.cardHost(t)
+			here := tenant.With(context.WithoutCancel(t.Context()), yeongdeungpo)
+			must(t, h.Cards.Map(here, cardIssuer, shopNumber, shopTerminal, h.shop.ID))
+			c := cardholder{withMoney(t, h, width), bc, here, ""}
+			c.linksACard()
+			c.tap(`label:has(input[name="mode"][value="ask"])`)
+			c.press(`form[action$="/option"] button`)
+			c.sees("저장했어요")
+			c.look("a card that asks")
+
+			c.opensHome()
+			c.swipePart(58_000, 50_000, 0)
+			c.isAsked("8,000원", "58,000원 가운데 50,000원을 상품권으로 냈어요")
+			c.look("home that asks for the rest")
+			c.press(`#now button[value="decline"]`)
+			c.sees("계좌에서는 나가지 않아요")
+			c.look("the rest refused")
+			c.opensHome()
+			c.swipePart(8_000, 0, 0) // refused by the card, and asked anew
+			c.isAsked("8,000원", "8,000원을 상품권으로는 낼 수 없었어요")
+			c.swipePart(8_000, 0, 0)
+			c.press(`#now button[value="allow"]`)
+			c.sees("카드를 한 번 더 대 주세요")
+			c.look("the rest allowed")
+			c.swipePart(8_001, 0, 0) // more than was allowed
+			c.swipePart(8_000, 0, 8_000)
+			c.swipePart(8_000, 0, 0) // the word was for once
+			c.goTo("/my/inbox")
+			c.sees("나머지 8,000원을 계좌로 낼까요?", "8,000원이 거절됐어요")
+			c.look("what the card asked")
+			c.goTo("/my/cards")
+			c.press(`main .rows a[href^="/my/cards/"]`)
+			c.sees("계좌 8,000원", "상품권 50,000원", "거절")
+			c.look("what the card that asks paid")
+			h.clean(t)
+		})
+	}
+}
+
+// isAsked waits for a question on the open home, which it reaches by itself.
+func (c *cardholder) isAsked(rest, text string) {
+	c.t.Helper()
+	c.waitFor(20*time.Second, `document.querySelector("#now form[action^='/my/cards/offers/']") !== null`)
+	c.sees("나머지를 계좌로 낼까요?", rest, text)
+	if n := ask[int](c.screen, `document.querySelectorAll("#now form[action^='/my/cards/offers/']").length`); n != 1 {
+		c.fail("the same is asked %d times", n)
+	}
+}
+
+// Whoever tries the demonstration swipes a card on its page, and looks at the
+// phone of the card's owner.
+func TestTheDemonstrationsTill(t *testing.T) {
+	t.Parallel()
+	h, logins := inhabit(t, 10)
+	h.cardHost(t)
+	here := tenant.With(context.WithoutCancel(t.Context()), yeongdeungpo)
+	c := cardholder{newcomer{h, h.open(t, "citizen", phone)}, nil, here, ""}
+	h.signIn(c.screen, logins.Citizens[0])
+	c.opensHome()
+	till := h.open(t, "till", desk)
+	till.goTo("/demo")
+	till.press(`main a[href="/demo/swipe"]`)
+	till.sees("연결됨")
+	till.look("the till")
+	swipe := func(amount string) {
+		t.Helper()
+		till.fill("amount", amount)
+		till.press(`form[action="/demo/swipe"] button:not([type=button])`)
+	}
+
+	swipe("3210")
+	answered := clock.System()
+	till.sees("3,210원", "승인", shopName)
+	c.waitFor(20*time.Second, `document.querySelector("#now").textContent.includes("3,210")`)
+	t.Logf("the payment stood on the phone %s after the till's page", clock.System().Sub(answered).Round(time.Millisecond))
+	c.look("home after a swipe at the till")
+
+	till.tap(`label:has(input[name="stray"])`)
+	swipe("2220")
+	till.sees("거절", "등록되지 않은 단말기")
+	till.look("the till, declined")
+	within(t, 20*time.Second, "the citizen to be told", func() bool {
+		c.goTo("/my/inbox")
+		return strings.Contains(ask[string](c.screen, `document.querySelector("main").innerText`), "2,220원이 거절됐어요")
+	})
+
+	till.expecting("422", func() { swipe("0") })
+	till.look("the till, no amount")
+	till.goTo("/demo/swipe")
+	till.fill("mood", "asleep")
+	till.press(`form[action="/demo/issuers"] button`)
+	swipe("4440")
+	till.sees("연결계좌에서 빠짐")
+	till.fill("mood", "well")
+	till.press(`form[action="/demo/issuers"] button`)
+	till.press(`form[action="/demo/clearing"] button`)
+	till.sees("매입 파일을 받았어요")
+	till.press(`form[action="/demo/clearing"] button`)
+	till.sees("이미 받았어요")
+	till.look("the till, cleared")
+	c.goTo("/my/cards/swaps")
+	c.sees("4,440원")
+	c.press(`main .rows li:has(a):nth-child(1) a`)
+	c.sees("4,440원을 상품권으로 바꿀까요?")
+	c.press("main form[method=post] button")
+	c.sees("바꿨어요", "계좌로 돈이 돌아왔어요")
+	small := h.open(t, "till", phone)
+	small.goTo("/demo/swipe")
+	small.sees("연결계좌로 돌려줌")
+	small.look("the till on a phone")
+	h.clean(t)
+}
+
 // cardholder is a newcomer with a card.
 type cardholder struct {
 	newcomer
@@ -107,11 +227,26 @@ func (c *cardholder) swipe(terminal string, amount int64) issuer.Purchase {
 	return got(c.bc.Swipe(c.here, issuer.Swipe{Token: c.token, Merchant: shopNumber, Terminal: terminal, Amount: amount}))(c.t)
 }
 
+// swipePart swipes at a terminal that can take a part.
+func (c *cardholder) swipePart(amount, voucher, account int64) {
+	c.t.Helper()
+	p := got(c.bc.Swipe(c.here, issuer.Swipe{Token: c.token, Merchant: shopNumber, Terminal: shopTerminal, Amount: amount, Partial: true}))(c.t)
+	if approved := p.State == issuer.Approved; approved != (voucher+account > 0) || p.Voucher != voucher || p.Account != account {
+		c.t.Fatalf("of %d: %+v, want %d from the voucher and %d from the account", amount, p, voucher, account)
+	}
+}
+
+// opensHome looks at the home until it hears news.
+func (c *cardholder) opensHome() {
+	c.t.Helper()
+	c.goTo("/my")
+	c.waitFor(20*time.Second, `document.querySelector("[data-live]").dataset.state === "open"`)
+}
+
 // swipes pays with the card; the open page shows it by itself.
 func (c *cardholder) swipes(terminal string, amount int64) {
 	c.t.Helper()
-	c.goTo("/my")
-	c.waitFor(10*time.Second, `document.querySelector("[data-live]").dataset.state === "open"`)
+	c.opensHome()
 	p := c.swipe(terminal, amount)
 	answered := clock.System()
 	if p.State != issuer.Approved || p.Voucher != amount || p.Account != 0 {

@@ -114,7 +114,9 @@ func (p *Pages) swipeRow(bought issuer.Purchase, shops map[string]string) swipeR
 	r := swipeRow{
 		Purchase: bought, Card: of.Name, Shop: shops[bought.Issuer+bought.Merchant+bought.Terminal], At: bought.Swiped, Amount: money.Amount(bought.Amount),
 		Voucher: money.Amount(bought.Voucher - bought.VoucherBack), Bank: money.Amount(bought.Account - bought.AccountBack), Badge: "success", Code: bought.Code, Approved: bought.State != issuer.Declined,
-		Outcome: strings.ToLower(string(bought.Kind)) + "-" + string(bought.State),
+	}
+	if bought.State == issuer.Approved && r.Voucher+r.Bank == 0 { // the back office gave it all back
+		bought.State = issuer.Reversed
 	}
 	switch {
 	case bought.State == issuer.Declined:
@@ -124,6 +126,7 @@ func (p *Pages) swipeRow(bought issuer.Purchase, shops map[string]string) swipeR
 	case bought.Kind != issuer.Online || r.Voucher+r.Bank < r.Amount:
 		r.Badge = "warning"
 	}
+	r.Outcome = strings.ToLower(string(bought.Kind)) + "-" + string(bought.State)
 	if _, known := fault.Lookup(bought.Reason); known {
 		r.Problem = "problem." + bought.Reason + ".title"
 	}
@@ -332,13 +335,22 @@ func (p *Pages) fetchClearing(c echo.Context) error {
 	if err := form.Err(); err != nil {
 		return err
 	}
+	ctx, today := tenant.With(asSystem(c.Request().Context()), flagship), calendar.DayOf(p.app.Now())
+	taken, err := p.app.Cards.Files(ctx)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(taken, func(f cards.ClearingFile) bool { return f.Day == today && f.Issuer == cardIssuer }) {
+		web.Flash(c, "info", "demo.swipe.cleared-before")
+		return web.Redirect(c, "/demo/swipe#clearing")
+	}
 	if mistake != "none" {
 		for _, condition := range p.sims.Issuers.Conditions() {
 			played, _ := p.sims.Issuers.Issuer(condition.Issuer)
 			played.Spoil(issuer.Mistake(mistake))
 		}
 	}
-	if err := p.app.Cards.FetchClearing(tenant.With(asSystem(c.Request().Context()), flagship), calendar.DayOf(p.app.Now())); err != nil {
+	if err := p.app.Cards.FetchClearing(ctx, today); err != nil {
 		return err
 	}
 	web.Flash(c, "success", "demo.swipe.cleared")

@@ -25,49 +25,65 @@ type clearingFile struct {
 }
 
 const (
-	fixedWidth = 160
-	rowsMost   = 200_000
+	fixedWidth    = 160
+	rowsMost      = 200_000
+	terminalWidth = 8
+	yearsOfFiles  = 366 * 24 * time.Hour // what a row may be away from its day
 )
 
-// columns are the fields of a row: where they stand in fixed width, from 0.
-var columns = []struct{ from, width int }{
-	{0, 1}, {1, 8}, {9, 1}, {10, 12}, {22, 6}, {28, 6}, {34, 14}, {48, 14}, {62, 15}, {77, 8}, {85, 36}, {121, 12}, {133, 12}, {145, 12},
+// columns are the fields of a row in the page's words: where they stand in
+// fixed width, from 0. Digits fill their width.
+var columns = []struct {
+	name        string
+	from, width int
+	digits      bool
+}{
+	{"record", 0, 1, false}, {"number", 1, 8, true}, {"kind", 9, 1, false}, {"retrieval", 10, 12, false}, {"approval", 22, 6, false},
+	{"trace", 28, 6, false}, {"transmitted", 34, 14, true}, {"swiped", 48, 14, true}, {"merchant", 62, 15, false}, {"terminal", 77, 8, false},
+	{"token", 85, 36, false}, {"amount", 121, 12, true}, {"voucher", 133, 12, true}, {"account", 145, 12, true},
 }
 
+const rowEnds = 157 // where spaces begin
+
 // readClearing reads a file in either form. A file that is cut, counted wrongly
-// or wrong in any line is refused whole: ErrClearingInvalid names the line.
+// or wrong in any line is refused whole: ErrClearingInvalid names the line, from
+// 1, and the field of it that is wrong, in the page's words.
 func readClearing(file []byte) (f clearingFile, err error) {
 	if len(file) > clearingMost {
 		return f, fault.On("file", fault.TooLarge).Limit(clearingMost)
+	}
+	if bytes.Count(file, []byte("\n")) > rowsMost+2 {
+		return f, wrongIn(rowsMost+3, "count")
 	}
 	f.digest, f.format = sha256.Sum256(file), "fixed"
 	if bytes.HasPrefix(file, []byte("H,")) {
 		f.format = "csv"
 	}
 	lines := strings.Split(strings.TrimSuffix(strings.ReplaceAll(string(file), "\r\n", "\n"), "\n"), "\n")
-	if len(lines) < 2 || len(lines)-2 > rowsMost {
-		return f, ErrClearingInvalid.With("line", min(len(lines), rowsMost+2))
+	last := len(lines) - 1
+	if field := f.head(f.split(lines[0])); field != "" {
+		return f, wrongIn(1, field)
+	}
+	if last == 0 {
+		return f, wrongIn(1, "record") // the last line of a file is never its first
 	}
 	var sum money.Amount
-	for i, line := range lines {
-		var ok bool
-		switch fields := f.split(line); {
-		case i == 0:
-			ok = f.head(fields)
-		case i == len(lines)-1:
-			ok = f.tail(fields, len(f.rows), sum)
-		default:
-			var row ClearingRow
-			if row, ok = f.row(fields, i); ok {
-				f.rows = append(f.rows, row)
-				sum += row.signed()
-			}
+	for i, line := range lines[1:last] {
+		row, field := f.row(f.split(line), i+1)
+		if field != "" {
+			return f, wrongIn(i+2, field)
 		}
-		if !ok {
-			return f, ErrClearingInvalid.With("line", i+1)
-		}
+		f.rows = append(f.rows, row)
+		sum += row.signed()
+	}
+	if field := tail(f.split(lines[last]), len(f.rows), sum); field != "" {
+		return f, wrongIn(last+1, field)
 	}
 	return f, nil
+}
+
+func wrongIn(line int, field string) error {
+	return ErrClearingInvalid.With("line", line).With("field", field)
 }
 
 // signed is what a row adds to the file's sum.
@@ -86,77 +102,123 @@ func (f *clearingFile) split(line string) []string {
 		}
 	}
 	if f.format == "csv" {
-		return strings.Split(line, ",")
+		return strings.SplitN(line, ",", len(columns)+1)
 	}
 	if len(line) != fixedWidth {
 		return nil
 	}
-	cut := func(from, width int) string { return strings.TrimRight(line[from:from+width], " ") }
+	ends, fields := rowEnds, []string(nil)
 	switch line[0] {
 	case 'H':
-		return []string{"H", cut(1, 2), cut(3, 8), cut(11, 4)}
+		ends, fields = 15, []string{"H", line[1:3], line[3:11], line[11:15]}
 	case 'T':
-		return []string{"T", cut(1, 8), strings.TrimLeft(cut(9, 15), " ")}
+		ends, fields = 24, []string{"T", line[1:9], line[9:24]}
+	default:
+		for _, c := range columns {
+			field := line[c.from : c.from+c.width]
+			if !c.digits {
+				field = strings.TrimRight(field, " ")
+			}
+			fields = append(fields, field)
+		}
 	}
-	fields := make([]string, len(columns))
-	for i, c := range columns {
-		fields[i] = cut(c.from, c.width)
+	if strings.Trim(line[ends:], " ") != "" {
+		return nil
 	}
 	return fields
 }
 
-func (f *clearingFile) head(fields []string) bool {
-	if len(fields) != 4 || fields[0] != "H" || len(fields[2]) != 8 {
-		return false
+// head reads the first line, and names the field that is wrong.
+func (f *clearingFile) head(fields []string) (wrong string) {
+	if len(fields) != 4 || fields[0] != "H" {
+		return "record"
 	}
-	day, err := calendar.ParseDay(fields[2][:4] + "-" + fields[2][4:6] + "-" + fields[2][6:])
-	if err != nil {
-		return false
+	f.issuer = fields[1]
+	if _, known := refdata.CardIssuerOf(f.issuer); !known {
+		return "issuer"
+	}
+	day, ok := moment(fields[2]+"000000", calendar.Seoul)
+	if f.day = calendar.DayOf(day); !ok || f.day.Year() < 2000 || f.day.Year() > 2199 {
+		return "day"
 	}
 	number, ok := count(fields[3], 9999)
-	_, known := refdata.CardIssuerOf(fields[1])
-	f.issuer, f.day, f.number = fields[1], day, int(number)
-	return ok && known && number > 0
+	if f.number = int(number); !ok || number == 0 {
+		return "number"
+	}
+	return ""
 }
 
-func (f *clearingFile) tail(fields []string, rows int, sum money.Amount) bool {
+// tail reads the last line.
+func tail(fields []string, rows int, sum money.Amount) (wrong string) {
 	if len(fields) != 3 || fields[0] != "T" {
-		return false
+		return "record"
 	}
-	counted, ok := count(fields[1], rowsMost)
-	total, err := strconv.ParseInt(fields[2], 10, 64)
-	return ok && err == nil && int(counted) == rows && money.Amount(total) == sum
+	if counted, ok := count(fields[1], rowsMost); !ok || int(counted) != rows {
+		return "count"
+	}
+	digits, below := strings.CutPrefix(fields[2], "-")
+	total, ok := count(digits, int64(AmountMax)*rowsMost)
+	if below {
+		total = -total
+	}
+	if !ok || money.Amount(total) != sum {
+		return "sum"
+	}
+	return ""
 }
 
-const fieldsOfRow = 14
-
-func (f *clearingFile) row(fields []string, number int) (r ClearingRow, ok bool) {
-	if len(fields) != fieldsOfRow || fields[0] != "D" {
-		return r, false
+func (f *clearingFile) row(fields []string, number int) (r ClearingRow, wrong string) {
+	if len(fields) != len(columns) || fields[0] != "D" {
+		return r, "record"
 	}
-	counted, numbered := count(fields[1], rowsMost)
 	r = ClearingRow{
 		Issuer: f.issuer, Day: f.day, Number: f.number, Line: number, Kind: fields[2], Retrieval: fields[3], Approval: fields[4], Trace: fields[5],
 		MerchantNumber: fields[8], Terminal: fields[9], Token: fields[10],
 	}
-	var times, amounts [3]bool
-	r.TransmittedAt, times[0] = moment(fields[6], time.UTC)
-	r.SwipedAt, times[1] = moment(fields[7], calendar.Seoul)
-	times[2] = numbered && int(counted) == number
-	for i, to := range []*money.Amount{&r.Amount, &r.Voucher, &r.Account} {
-		var n int64
-		n, amounts[i] = count(fields[11+i], int64(AmountMax))
-		*to = money.Amount(n)
+	counted, ok := count(fields[1], rowsMost)
+	sound := [...]bool{
+		1:  ok && int(counted) == number,
+		2:  slices.Contains([]string{"P", "S", "B", "R"}, r.Kind),
+		3:  within(r.Retrieval, 1, retrievalMost),
+		4:  within(r.Approval, 0, 6),
+		5:  within(r.Trace, 0, 6),
+		8:  within(r.MerchantNumber, 1, merchantMost),
+		9:  within(r.Terminal, 1, terminalWidth),
+		10: soundToken(r.Token),
+		13: false,
 	}
-	sound := slices.Contains([]string{"P", "S", "B", "R"}, r.Kind) && r.Retrieval != "" && len(r.Retrieval) <= retrievalMost &&
-		len(r.Approval) <= 6 && len(r.Trace) <= 6 && r.MerchantNumber != "" && len(r.MerchantNumber) <= merchantMost &&
-		r.Terminal != "" && len(r.Terminal) <= terminalMost && soundToken(r.Token) && r.Amount > 0 && r.Voucher+r.Account <= r.Amount
-	return r, sound && times == [3]bool{true, true, true} && amounts == [3]bool{true, true, true}
+	r.TransmittedAt, sound[6] = f.near(fields[6], time.UTC)
+	r.SwipedAt, sound[7] = f.near(fields[7], calendar.Seoul)
+	for i, to := range []*money.Amount{&r.Amount, &r.Voucher, &r.Account} {
+		won, ok := count(fields[11+i], int64(AmountMax))
+		*to, sound[11+i] = money.Amount(won), ok
+	}
+	if sound[11] = sound[11] && r.Amount > 0; sound[12] && sound[13] {
+		sound[13] = r.Voucher+r.Account == r.Amount
+	}
+	for i := 1; i < len(sound); i++ {
+		if !sound[i] {
+			return r, columns[i].name
+		}
+	}
+	return r, ""
 }
 
+// near reads a time of a row, which is about its day.
+func (f *clearingFile) near(text string, zone *time.Location) (time.Time, bool) {
+	t, ok := moment(text, zone)
+	return t, ok && t.Sub(f.day.Start()).Abs() <= yearsOfFiles
+}
+
+// within tells printable text of a length, without spaces.
+func within(text string, least, most int) bool {
+	return least <= len(text) && len(text) <= most && printable(text)
+}
+
+// count reads digits, and nothing but digits.
 func count(text string, most int64) (int64, bool) {
 	n, err := strconv.ParseInt(text, 10, 64)
-	return n, err == nil && 0 <= n && n <= most
+	return n, err == nil && charset(numeric).holds(text) && n <= most
 }
 
 func moment(text string, zone *time.Location) (time.Time, bool) {

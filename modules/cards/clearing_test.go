@@ -166,9 +166,3 @@ func TestBadClearingFiles(t *testing.T) {
 		}
 	}
 }
-
-func FuzzClearingFiles(f *testing.F) {
-	f.Add([]byte("H,31,20261122,1\nT,0,0\n"))
-	f.Add([]byte("H,31,20261122,1\nD,1,B,632612345678,,000123,20261122010203,20261122100203,M1,T1,tk31-5f0c2a9e7d41,5000,0,5000\nT,1,5000\n"))
-	f.Fuzz(func(_ *testing.T, file []byte) { _, _ = cards.ReadClearing(file) })
-}

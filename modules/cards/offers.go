@@ -8,6 +8,7 @@ import (
 
 	"jangteo/app/money"
 	"jangteo/app/tenant"
+	"jangteo/modules/payments"
 )
 
 // Offer is the rest of a payment that the citizen is asked about on the phone.
@@ -42,12 +43,16 @@ type OfferedEvent struct {
 	At         time.Time    `json:"at"`
 }
 
-// offer asks a citizen whether the bank account may pay the rest.
+// offer asks a citizen whether the bank account may pay the rest. Of the same
+// rest one is asked once, however often the shop tries.
 func (s *Service) offer(ctx context.Context, link Link, shop uuid.UUID, requested, voucher money.Amount) error {
 	now := s.now()
 	o := Offer{
 		TenantID: tenant.From(ctx), ID: uuid.Must(uuid.NewV7()), LinkID: link.ID, CitizenID: link.CitizenID, MerchantID: shop,
 		Requested: requested, Voucher: voucher, Rest: requested - voucher, State: "offered", At: now, ExpiresAt: now.Add(offeredFor),
+	}
+	if asked, err := s.store.askedAgain(ctx, o); err != nil || asked {
+		return err
 	}
 	if err := s.store.insertOffer(ctx, o); err != nil {
 		return err
@@ -107,6 +112,50 @@ func (s *Service) Offers(ctx context.Context, citizen uuid.UUID) (list []Offer, 
 	return list, nil
 }
 
+// Questions are what a citizen's cards ask now, in all municipalities: of the
+// cards that are to ask, so that it costs most people's home one look.
+func (s *Service) Questions(ctx context.Context, citizen uuid.UUID) (list []payments.Question, err error) {
+	var places []tenant.ID
+	err = s.db.Platform(ctx, func(ctx context.Context) error {
+		places, err = s.store.placesThatAsk(ctx, citizen)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range places {
+		here, err := s.questionsIn(tenant.With(ctx, id), citizen)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, here...)
+	}
+	return list, nil
+}
+
+func (s *Service) questionsIn(ctx context.Context, citizen uuid.UUID) (list []payments.Question, err error) {
+	var offers []Offer
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		offers, err = s.store.offers(ctx, citizen, s.now())
+		return err
+	})
+	if err != nil || len(offers) == 0 {
+		return nil, err
+	}
+	shops := make([]uuid.UUID, len(offers))
+	for i, o := range offers {
+		shops[i] = o.MerchantID
+	}
+	names, err := s.merchants.Names(ctx, shops)
+	for _, o := range offers {
+		list = append(list, payments.Question{
+			URL: "/my/cards/offers/" + o.TenantID.String() + "/" + o.ID.String(), Shop: names[o.MerchantID],
+			Requested: o.Requested, Voucher: o.Voucher, Rest: o.Rest, State: o.State, ExpiresAt: o.ExpiresAt,
+		})
+	}
+	return list, err
+}
+
 // Answer keeps what a citizen says to an offer. Allowed, the card is swiped once
 // more within five minutes, and the rest is taken from the bank account. It
 // refuses with ErrOfferOver when it is answered otherwise or too late.
@@ -122,7 +171,7 @@ func (s *Service) Answer(ctx context.Context, citizen, id uuid.UUID, allow bool)
 		if o.State == to {
 			return nil
 		}
-		if o.State != "offered" || s.now().After(o.ExpiresAt) {
+		if o.State != "offered" || !s.now().Before(o.ExpiresAt) {
 			return ErrOfferOver
 		}
 		o.State, o.ExpiresAt = to, until

@@ -14,6 +14,7 @@ import (
 	"jangteo/app/money"
 	"jangteo/app/tenant"
 	"jangteo/app/web"
+	"jangteo/modules/payments"
 	"jangteo/modules/vouchers"
 )
 
@@ -29,7 +30,7 @@ func NewPages(service *Service, pages *web.Pages) *Pages { return &Pages{service
 type listView struct {
 	web.Frame
 	Cards  []cardLine
-	Offers []offerLine
+	Offers []payments.Question
 	Open   []FallThrough // that can be swapped
 	Owed   money.Amount
 	Full   bool
@@ -40,12 +41,6 @@ type cardLine struct {
 	Issuer string
 	Mode   Mode // the same everywhere, or empty
 	Badge  string
-}
-
-type offerLine struct {
-	Offer
-	Shop string
-	URL  string
 }
 
 type newView struct {
@@ -122,7 +117,7 @@ func (p *Pages) List(c echo.Context) error {
 	for _, l := range links {
 		view.Cards = append(view.Cards, p.service.line(l, homes))
 	}
-	if view.Offers, err = p.offers(ctx, me); err != nil {
+	if view.Offers, err = p.service.Questions(ctx, me); err != nil {
 		return err
 	}
 	swaps, err := p.service.FallThroughs(ctx, me)
@@ -142,18 +137,6 @@ func (p *Pages) List(c echo.Context) error {
 		return err
 	}
 	return listPage.Show(c, p.pages, view)
-}
-
-func (p *Pages) offers(ctx context.Context, me uuid.UUID) (lines []offerLine, err error) {
-	list, err := p.service.Offers(ctx, me)
-	for _, o := range list {
-		names, err := p.service.merchants.Names(tenant.With(ctx, o.TenantID), []uuid.UUID{o.MerchantID})
-		if err != nil {
-			return nil, err
-		}
-		lines = append(lines, offerLine{o, names[o.MerchantID], "/my/cards/offers/" + o.TenantID.String() + "/" + o.ID.String()})
-	}
-	return lines, err
 }
 
 // New asks for the issuer, then shows the cards that it knows: GET

@@ -251,6 +251,20 @@ func (s store) insertOffer(ctx context.Context, o Offer) error {
 		o.TenantID, o.ID, o.LinkID, o.CitizenID, o.MerchantID, o.Requested, o.Voucher, o.Rest, o.State, o.At, o.ExpiresAt).Error
 }
 
+// askedAgain gives the citizen more time for a question that waits already.
+func (s store) askedAgain(ctx context.Context, o Offer) (asked bool, err error) {
+	tx := s.db.In(ctx).Exec(`UPDATE cards.offers SET expires_at = ? WHERE tenant_id = ? AND link_id = ? AND merchant_id = ? AND rest = ?
+		AND state = 'offered' AND expires_at > ?`, o.ExpiresAt, o.TenantID, o.LinkID, o.MerchantID, o.Rest, o.At)
+	return tx.RowsAffected > 0, tx.Error
+}
+
+// placesThatAsk lists where a citizen has a card that is to ask.
+func (s store) placesThatAsk(ctx context.Context, citizen uuid.UUID) (ids []tenant.ID, err error) {
+	err = s.db.In(ctx).Raw(`SELECT DISTINCT o.tenant_id FROM cards.links l JOIN cards.options o ON o.link_id = l.id
+		WHERE l.citizen_id = ? AND l.state = 'active' AND o.mode = 'ask' ORDER BY o.tenant_id`, citizen).Scan(&ids).Error
+	return ids, err
+}
+
 // useOffer takes one offer that the citizen has allowed and that covers amount.
 func (s store) useOffer(ctx context.Context, link, merchant uuid.UUID, amount money.Amount, now time.Time) (bool, error) {
 	tx := s.db.In(ctx).Exec(`UPDATE cards.offers SET state = 'used' WHERE tenant_id = ? AND state = 'allowed' AND id = (

@@ -25,15 +25,30 @@ type Pages struct {
 	service *Service
 	streams *web.Streams
 	unread  Unread
+	asks    Asks
 	pages   *web.Pages
 }
 
 // Unread counts the notices that a citizen has not read; the home shows it.
 type Unread func(ctx context.Context, citizen uuid.UUID) (int, error)
 
+// Asks lists what a citizen is asked now while a shop waits; the home asks it.
+type Asks func(ctx context.Context, citizen uuid.UUID) ([]Question, error)
+
+// Question asks whether the bank account may pay what the voucher could not.
+type Question struct {
+	URL       string // to which the answer is posted
+	Shop      string
+	Requested money.Amount
+	Voucher   money.Amount // that has paid, or can
+	Rest      money.Amount
+	State     string // offered, or allowed until ExpiresAt
+	ExpiresAt time.Time
+}
+
 // NewPages shows what service knows; streams tell open pages what has changed.
-func NewPages(service *Service, streams *web.Streams, unread Unread, pages *web.Pages) *Pages {
-	return &Pages{service, streams, unread, pages}
+func NewPages(service *Service, streams *web.Streams, unread Unread, asks Asks, pages *web.Pages) *Pages {
+	return &Pages{service, streams, unread, asks, pages}
 }
 
 type shopHead struct{ Name, Trade, Address string }

@@ -24,6 +24,7 @@ import (
 type homeView struct {
 	web.Frame
 	Wallets  []vouchers.Ticket
+	Asked    []Question
 	UnderWay []underWay
 	Recent   []moneyRow
 	Linked   bool // has a bank account
@@ -103,6 +104,9 @@ func (p *Pages) homeView(ctx context.Context, lang string) (view homeView, err e
 		return view, err
 	}
 	view.Wallets = tickets
+	if view.Asked, err = p.asks(ctx, citizen); err != nil {
+		return view, err
+	}
 	for _, purchase := range pending {
 		view.UnderWay = append(view.UnderWay, underWay{purchaseURL(purchase.TenantID.String(), purchase.ID), purchase.Amount})
 	}

@@ -52,6 +52,7 @@ type phone struct {
 	merchants *merchants.Service
 	programme vouchers.Programme
 	shop      merchants.Merchant
+	questions []payments.Question // of a card
 
 	at     string // the address of the page
 	body   string
@@ -129,7 +130,7 @@ func (p *phone) serve(bank *banking.Service) {
 	}
 	streams := web.NewStreams(p.hub)
 	p.t.Cleanup(streams.Close)
-	screens := payments.NewPages(p.payments, streams, func(context.Context, uuid.UUID) (int, error) { return 3, nil }, pages)
+	screens := payments.NewPages(p.payments, streams, func(context.Context, uuid.UUID) (int, error) { return 3, nil }, p.asks, pages)
 	buying, accounts := vouchers.NewPages(p.vouchers, pages), banking.NewPages(bank, holder, pages)
 	page := func(method, path string, handler echo.HandlerFunc) {
 		r.Page(web.Route{Method: method, Path: path, Access: web.Citizens, Class: web.Read}, handler)
@@ -161,6 +162,11 @@ func (p *phone) serve(bank *banking.Service) {
 	p.server = httptest.NewServer(e)
 	p.t.Cleanup(p.server.Close)
 	p.client = p.server.Client()
+}
+
+// asks is what cards ask the citizen.
+func (p *phone) asks(context.Context, uuid.UUID) ([]payments.Question, error) {
+	return p.questions, nil
 }
 
 func (p *phone) must(err error) {
@@ -538,6 +544,24 @@ func TestAnOpenHomeIsToldAtOnce(t *testing.T) {
 		case <-again.C:
 			p.must(p.hub.Publish(p.ctx, "citizen:"+p.citizen.String(), "notice", struct{}{}))
 		}
+	}
+}
+
+// What a card asks while a shop waits stands first on the home, with both answers.
+func TestTheHomeAsksForTheRest(t *testing.T) {
+	t.Parallel()
+	p := newPhone(t)
+	p.link().buy("100000")
+	p.questions = []payments.Question{{
+		URL: "/my/cards/offers/11560/1", Shop: "길동이네 떡볶이", Requested: 112_000, Voucher: 100_000, Rest: 12_000, State: "offered",
+	}}
+	p.open("/my").says("나머지를 계좌로 낼까요?", "112,000원 가운데 100,000원을 상품권으로 냈어요", "계좌로 내기", "내지 않기")
+	if !strings.Contains(p.body, `action="/my/cards/offers/11560/1"`) {
+		t.Error("the question cannot be answered")
+	}
+	p.questions[0].State, p.questions[0].ExpiresAt = "allowed", p.kit.Clock.Now().Add(5*time.Minute)
+	if p.open("/my").says("카드를 한 번 더 대 주세요"); strings.Contains(p.body, "내지 않기") {
+		t.Error("what is answered is asked again")
 	}
 }
 
