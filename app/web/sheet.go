@@ -12,9 +12,16 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"jangteo/app/calendar"
+	"jangteo/app/fault"
 	"jangteo/app/i18n"
 	"jangteo/app/money"
 )
+
+// SheetMost is how many rows one may download at once.
+const SheetMost = 10_000
+
+// ErrSheetTooLong refuses a download that would leave rows out.
+var ErrSheetTooLong = fault.Declare(fault.Invalid, "download-too-large") // param most
 
 // Sheet is a table to be downloaded as CSV that spreadsheets open as it is.
 type Sheet struct {

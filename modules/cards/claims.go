@@ -75,6 +75,23 @@ func (s *Service) Claims(ctx context.Context, before uuid.UUID, limit int) ([]Cl
 	return s.claims(ctx, claimFilter{before: before, limit: min(max(limit, 1), claimsMost)})
 }
 
+// AllClaims lists the first most of all claims, newest first, for a download,
+// which the audit log keeps.
+func (s *Service) AllClaims(ctx context.Context, most int) (list []Claim, more bool, err error) {
+	for before := uuid.Nil; ; before = list[len(list)-1].ID {
+		page, err := s.Claims(ctx, before, claimsMost)
+		if err != nil {
+			return nil, false, err
+		}
+		if list = append(list, page...); len(list) > most {
+			return nil, true, nil
+		}
+		if len(page) < claimsMost {
+			return list, false, s.exported(ctx, "claims", map[string]any{}, len(list))
+		}
+	}
+}
+
 // claimFilter narrows a listing; zero values do not.
 type claimFilter struct {
 	citizen uuid.UUID

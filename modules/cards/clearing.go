@@ -302,21 +302,47 @@ type RowFilter struct {
 	States []RowState
 	Day    calendar.Day
 	Issuer string
-	Page   int // from 0
+	Query  string // the beginning of a retrieval number, a shop's number or a terminal
+	Page   int    // from 0
 }
 
-const rowsAtATime = 30
+const (
+	rowsAtATime = 30
+	queryMost   = 16
+)
 
 // Rows lists rows, the newest day first.
 func (s *Service) Rows(ctx context.Context, f RowFilter) (list []ClearingRow, more bool, err error) {
+	return s.rows(ctx, f, rowsAtATime, f.Page*rowsAtATime)
+}
+
+// AllRows lists the first most of all rows, for a download, which the audit log
+// keeps.
+func (s *Service) AllRows(ctx context.Context, f RowFilter, most int) (list []ClearingRow, more bool, err error) {
+	if list, more, err = s.rows(ctx, f, most, 0); err != nil || more {
+		return nil, more, err
+	}
+	filter := map[string]any{"day": f.Day, "states": f.States, "query": f.Query}
+	return list, false, s.exported(ctx, "clearing-rows", filter, len(list))
+}
+
+func (s *Service) rows(ctx context.Context, f RowFilter, limit, offset int) (list []ClearingRow, more bool, err error) {
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
-		list, err = s.store.rows(ctx, f)
+		list, err = s.store.rows(ctx, f, limit+1, offset)
 		return err
 	})
-	if more = len(list) > rowsAtATime; more {
-		list = list[:rowsAtATime]
+	if more = len(list) > limit; more {
+		list = list[:limit]
 	}
 	return list, more, err
+}
+
+// exported keeps who took how many rows of what.
+func (s *Service) exported(ctx context.Context, of string, filter map[string]any, rows int) error {
+	return s.db.Tx(ctx, func(ctx context.Context) error {
+		filter["rows"] = rows
+		return s.audit.Changed(ctx, audit.Change{Action: of + ".exported", Object: of, ObjectID: of + ".csv", After: filter})
+	})
 }
 
 // Row returns one row, what we have of its purchase, and what it may be of.

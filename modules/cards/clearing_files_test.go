@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,6 +58,30 @@ func exampleFile() clearingFile {
 		f.rows = append(f.rows, r)
 	}
 	return f
+}
+
+// The page's files are read, and both are the same.
+func TestClearingFilesOfThePage(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/card-host.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := regexp.MustCompile("(?m)^```\n(H[^`]+\n)```$").FindAllSubmatch(page, -1)
+	if len(shown) != 2 {
+		t.Fatalf("the page shows %d files", len(shown))
+	}
+	var rows [2][]ClearingRow
+	for i, file := range shown {
+		f, err := readClearing(file[1])
+		if err != nil || f.format != []string{"csv", "fixed"}[i] || len(f.rows) != 1 {
+			t.Fatalf("file %d is read as %+v, %v", i, f, err)
+		}
+		rows[i] = f.rows
+	}
+	if !slices.Equal(rows[0], rows[1]) {
+		t.Errorf("%+v\n%+v", rows[0], rows[1])
+	}
 }
 
 // What is wrong with a file is told by its line and field.

@@ -4,6 +4,9 @@ import (
 	"context"
 
 	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"jangteo/app/tenant"
 )
 
 // KeepLink links a card without asking its issuer.
@@ -31,4 +34,15 @@ var ErrNeverArrived = errNeverArrived
 func ReadClearing(file []byte) (rows int, err error) {
 	f, err := readClearing(file)
 	return len(f.rows), err
+}
+
+// ExplainRows tells how the database finds the first page of rows, in the
+// transaction of ctx.
+func (s *Service) ExplainRows(ctx context.Context, f RowFilter) (lines []string, err error) {
+	q := s.db.In(ctx)
+	statement := q.ToSQL(func(tx *gorm.DB) *gorm.DB {
+		return f.rows(tx, tenant.From(ctx)).Limit(rowsAtATime + 1).Find(&[]ClearingRow{})
+	})
+	err = q.Raw("EXPLAIN (ANALYZE, COSTS OFF) " + statement).Scan(&lines).Error
+	return lines, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -33,6 +34,7 @@ type terminalsView struct {
 	States  []picked
 	State   string
 	Strays  []strayLine
+	CSV     string
 	NextURL string
 	PrevURL string
 	Manages bool
@@ -65,6 +67,7 @@ type clearingView struct {
 	Form    *web.Form
 	Days    []ClearingDay
 	Day     string
+	Query   string
 	States  []picked
 	Files   []ClearingFile
 	Rows    []rowLine
@@ -155,15 +158,39 @@ func (p *OfficePages) Terminals(c echo.Context) error {
 
 var strayStates = []string{"open", "mapped", "dismissed"}
 
+// strayState reads which terminals are asked for; without one, the open ones.
+func strayState(query *web.Form) string {
+	if state := query.Value("state"); slices.Contains(strayStates, state) {
+		return state
+	}
+	return strayStates[0]
+}
+
+// TerminalsCSV downloads terminals: GET /office/cards/terminals.csv?state=.
+func (p *OfficePages) TerminalsCSV(c echo.Context) error {
+	lang, words := web.Lang(c), p.pages.Words
+	list, shops, more, err := p.service.AllStrays(c.Request().Context(), strayState(web.ReadQuery(c)), web.SheetMost)
+	if err != nil {
+		return err
+	}
+	sheet := web.NewSheet(words, lang, "cards.col.", "issuer", "merchant-number", "terminal-id", "state", "shop", "name", "biz-no", "address", "cause",
+		"declined", "first", "last")
+	for _, t := range list {
+		var shop string
+		if t.MerchantID != nil {
+			shop = shops[*t.MerchantID]
+		}
+		sheet.Row(p.stray(t).IssuerName, t.MerchantNumber, t.Terminal, words.T(lang, "cards.stray."+t.State), shop, t.Name, t.BizNo, t.Address,
+			words.T(lang, "cards.cause."+t.Cause), t.Declined, t.FirstAt, t.LastAt)
+	}
+	return sendSheet(c, sheet, "card-terminals-"+strayState(web.ReadQuery(c)), more)
+}
+
 func (p *OfficePages) terminalsView(c echo.Context) (view terminalsView, err error) {
 	query := web.ReadQuery(c)
 	page := pageOf(query)
-	view = terminalsView{Form: web.EmptyForm(), State: "open", Manages: manages(c, "merchants.manage")}
-	for _, state := range strayStates {
-		if query.Value("state") == state {
-			view.State = state
-		}
-	}
+	view = terminalsView{Form: web.EmptyForm(), State: strayState(query), Manages: manages(c, "merchants.manage")}
+	view.CSV = "/office/cards/terminals.csv?state=" + view.State
 	for _, state := range strayStates {
 		view.States = append(view.States, picked{state, state == view.State})
 	}
@@ -307,7 +334,7 @@ func rowFilter(query *web.Form) (f RowFilter, state string) {
 			f.Day = day
 		}
 	}
-	f.States = OpenRows
+	f.Query, f.States = query.Optional("q", queryMost), OpenRows
 	if query.Value("state") == "all" {
 		f.States, state = nil, "all"
 	}
@@ -320,7 +347,7 @@ func rowFilter(query *web.Form) (f RowFilter, state string) {
 }
 
 // Clearing shows what issuers' files say and what is open: GET
-// /office/cards/clearing?day=&state=&page=.
+// /office/cards/clearing?day=&state=&q=&page=.
 func (p *OfficePages) Clearing(c echo.Context) error {
 	view, err := p.clearingView(c)
 	if err != nil {
@@ -333,7 +360,10 @@ func (p *OfficePages) clearingView(c echo.Context) (view clearingView, err error
 	ctx, query := c.Request().Context(), web.ReadQuery(c)
 	f, state := rowFilter(query)
 	f.Page = pageOf(query)
-	view = clearingView{Form: web.EmptyForm(), Settles: manages(c, "settlement.close")}
+	if err := query.Err(); err != nil {
+		return view, err
+	}
+	view = clearingView{Form: web.EmptyForm(), Query: f.Query, Settles: manages(c, "settlement.close")}
 	view.States = []picked{{"", state == ""}, {"all", state == "all"}}
 	for _, s := range rowStates {
 		view.States = append(view.States, picked{string(s), state == string(s)})
@@ -352,7 +382,7 @@ func (p *OfficePages) clearingView(c echo.Context) (view clearingView, err error
 		view.Rows = append(view.Rows, p.row(r))
 	}
 	view.PrevURL, view.NextURL = neighbours(c, f.Page, more)
-	view.CSV = "/office/cards/clearing.csv?" + url.Values{"day": {view.Day}, "state": {state}}.Encode()
+	view.CSV = "/office/cards/clearing.csv?" + url.Values{"day": {view.Day}, "state": {state}, "q": {f.Query}}.Encode()
 	return view, err
 }
 
@@ -361,28 +391,32 @@ func (p *OfficePages) row(r ClearingRow) rowLine {
 	return rowLine{r, issuer.Name, rowBadges[r.State]}
 }
 
-// ClearingCSV downloads rows: GET /office/cards/clearing.csv?day=&state=.
+// ClearingCSV downloads rows: GET /office/cards/clearing.csv?day=&state=&q=.
 func (p *OfficePages) ClearingCSV(c echo.Context) error {
-	ctx, lang := c.Request().Context(), web.Lang(c)
-	f, _ := rowFilter(web.ReadQuery(c))
-	words := p.pages.Words
+	query, lang, words := web.ReadQuery(c), web.Lang(c), p.pages.Words
+	f, _ := rowFilter(query)
+	if err := query.Err(); err != nil {
+		return err
+	}
+	list, more, err := p.service.AllRows(c.Request().Context(), f, web.SheetMost)
+	if err != nil {
+		return err
+	}
 	sheet := web.NewSheet(words, lang, "cards.col.", "day", "issuer", "line", "kind", "state", "retrieval",
 		"merchant-number", "terminal", "swiped", "amount", "voucher", "account", "differs")
-	const most = 100 // pages of rowsAtATime
-	for f.Page = range most {
-		list, more, err := p.service.Rows(ctx, f)
-		if err != nil {
-			return err
-		}
-		for _, r := range list {
-			sheet.Row(r.Day, r.Issuer, r.Line, words.T(lang, "cards.kind."+r.Kind), words.T(lang, "cards.row."+string(r.State)), r.Retrieval,
-				r.MerchantNumber, r.Terminal, r.SwipedAt, r.Amount, r.Voucher, r.Account, r.Differs)
-		}
-		if !more {
-			break
-		}
+	for _, r := range list {
+		sheet.Row(r.Day, r.Issuer, r.Line, words.T(lang, "cards.kind."+r.Kind), words.T(lang, "cards.row."+string(r.State)), r.Retrieval,
+			r.MerchantNumber, r.Terminal, r.SwipedAt, r.Amount, r.Voucher, r.Account, r.Differs)
 	}
-	return sheet.Send(c, "card-clearing")
+	return sendSheet(c, sheet, "card-clearing", more)
+}
+
+// sendSheet answers with a download, unless it would leave rows out.
+func sendSheet(c echo.Context, s *web.Sheet, name string, more bool) error {
+	if more {
+		return web.ErrSheetTooLong.With("most", web.SheetMost)
+	}
+	return s.Send(c, name)
 }
 
 // Upload imports an issuer's clearing file: POST /office/cards/clearing.
@@ -498,4 +532,17 @@ func (p *OfficePages) Claims(c echo.Context) error {
 		view.NextURL = "/office/cards/claims?before=" + list[shown-1].ID.String()
 	}
 	return officeClaimsPage.Show(c, p.pages, view)
+}
+
+// ClaimsCSV downloads what citizens owe: GET /office/cards/claims.csv.
+func (p *OfficePages) ClaimsCSV(c echo.Context) error {
+	list, more, err := p.service.AllClaims(c.Request().Context(), web.SheetMost)
+	if err != nil {
+		return err
+	}
+	sheet := web.NewSheet(p.pages.Words, web.Lang(c), "cards.col.", "at", "shop", "payment", "citizen", "account-page", "amount", "owed")
+	for _, claim := range list {
+		sheet.Row(claim.At, claim.MerchantName, claim.PaymentID, claim.CitizenID, claim.ID, claim.Amount, claim.Owed)
+	}
+	return sendSheet(c, sheet, "card-claims", more)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"gorm.io/gorm"
 
 	"jangteo/app/calendar"
 	"jangteo/app/tenant"
@@ -111,8 +112,16 @@ func (s store) row(ctx context.Context, id uuid.UUID) (r ClearingRow, err error)
 	return found[0], nil
 }
 
-func (s store) rows(ctx context.Context, f RowFilter) (list []ClearingRow, err error) {
-	q := s.db.In(ctx).Table("cards.clearing_rows").Where("tenant_id = ?", tenant.From(ctx))
+// rows lists at most limit rows, after the first offset.
+func (s store) rows(ctx context.Context, f RowFilter, limit, offset int) (list []ClearingRow, err error) {
+	err = f.rows(s.db.In(ctx), tenant.From(ctx)).Limit(limit).Offset(offset).Find(&list).Error
+	return list, err
+}
+
+// rows asks for what f narrows to. What is looked for is the beginning of one of
+// three columns, each with an index of its own.
+func (f RowFilter) rows(q *gorm.DB, id tenant.ID) *gorm.DB {
+	q = q.Table("cards.clearing_rows").Where("tenant_id = ?", id)
 	if len(f.States) > 0 {
 		q = q.Where("state IN ?", f.States)
 	}
@@ -122,8 +131,13 @@ func (s store) rows(ctx context.Context, f RowFilter) (list []ClearingRow, err e
 	if f.Issuer != "" {
 		q = q.Where("issuer = ?", f.Issuer)
 	}
-	err = q.Order("day DESC, issuer, number, line, id").Limit(rowsAtATime + 1).Offset(f.Page * rowsAtATime).Find(&list).Error
-	return list, err
+	if f.Query != "" {
+		const last = "\x7f" // comes after every sign of a number
+		q = q.Where(`(retrieval COLLATE "C" >= @from AND retrieval COLLATE "C" < @to
+			OR merchant_number COLLATE "C" >= @from AND merchant_number COLLATE "C" < @to
+			OR terminal COLLATE "C" >= @from AND terminal COLLATE "C" < @to)`, map[string]any{"from": f.Query, "to": f.Query + last})
+	}
+	return q.Order("day DESC, issuer, number, line, id")
 }
 
 func (s store) settleRow(ctx context.Context, r ClearingRow, with *uuid.UUID, in SettleInput, at time.Time) (settled bool, err error) {

@@ -64,9 +64,9 @@ func (s store) upsertStray(ctx context.Context, t Stray) error {
 		t.TenantID, t.ID, t.Issuer, t.MerchantNumber, t.Terminal, t.BizNo, t.Name, t.Address, t.Cause, t.Declined, t.State, t.FirstAt, t.LastAt).Error
 }
 
-func (s store) strays(ctx context.Context, state string, page int) (list []Stray, err error) {
+func (s store) strays(ctx context.Context, state string, limit, offset int) (list []Stray, err error) {
 	err = s.db.In(ctx).Raw(`SELECT * FROM cards.strays WHERE tenant_id = ? AND state = ?
-		ORDER BY declined DESC, last_at DESC, id LIMIT ? OFFSET ?`, tenant.From(ctx), state, straysAtATime+1, page*straysAtATime).Scan(&list).Error
+		ORDER BY declined DESC, last_at DESC, id LIMIT ? OFFSET ?`, tenant.From(ctx), state, limit, offset).Scan(&list).Error
 	return list, err
 }
 

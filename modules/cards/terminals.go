@@ -148,12 +148,34 @@ func (s *Service) Dismiss(ctx context.Context, id uuid.UUID) error {
 // Strays lists the terminals of one state that await the staff, the most wanted
 // first. Terminals lists those of a shop.
 func (s *Service) Strays(ctx context.Context, state string, page int) (list []Stray, more bool, err error) {
+	return s.strays(ctx, state, straysAtATime, page*straysAtATime)
+}
+
+// AllStrays lists the first most of all, for a download, which the audit log
+// keeps, with the names of the shops of those that were mapped.
+func (s *Service) AllStrays(ctx context.Context, state string, most int) (list []Stray, shops map[uuid.UUID]string, more bool, err error) {
+	if list, more, err = s.strays(ctx, state, most, 0); err != nil || more {
+		return nil, nil, more, err
+	}
+	var ids []uuid.UUID
+	for _, t := range list {
+		if t.MerchantID != nil {
+			ids = append(ids, *t.MerchantID)
+		}
+	}
+	if shops, err = s.merchants.Names(ctx, ids); err != nil {
+		return nil, nil, false, err
+	}
+	return list, shops, false, s.exported(ctx, "terminals", map[string]any{"state": state}, len(list))
+}
+
+func (s *Service) strays(ctx context.Context, state string, limit, offset int) (list []Stray, more bool, err error) {
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
-		list, err = s.store.strays(ctx, state, page)
+		list, err = s.store.strays(ctx, state, limit+1, offset)
 		return err
 	})
-	if more = len(list) > straysAtATime; more {
-		list = list[:straysAtATime]
+	if more = len(list) > limit; more {
+		list = list[:limit]
 	}
 	return list, more, err
 }

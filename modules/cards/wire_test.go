@@ -21,8 +21,8 @@ var readAt = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 
 func sampleTexts() map[string]issuer.Text {
 	purchase := issuer.Text{
-		MTI: "0100", Processing: "000000", Amount: "000000012000", Transmitted: "1122034010", Trace: "000101", SwipedTime: "124009", SwipedDay: "1122",
-		Retrieval: "632612345678", Terminal: "T0000001", Merchant: "7700112233     ", Currency: "410",
+		MTI: "0100", Processing: "000000", Amount: "000000012000", Transmitted: "1122034010", Trace: "000101", SwipedTime: "124010", SwipedDay: "1122",
+		Retrieval: "MWRAGRKG002T", Terminal: "T0000001", Merchant: "7700112233     ", Currency: "410",
 		Private: &issuer.Private{Token: "tk31-5f0c2a9e7d41", Partial: "1"},
 	}
 	repeat := purchase.Repeated()
@@ -33,8 +33,8 @@ func sampleTexts() map[string]issuer.Text {
 	part := reversal
 	part.MTI, part.Trace, part.Replacement = "0400", "000103", "000000005000"+strings.Repeat("0", 30)
 	advice := purchase
-	advice.MTI, advice.Trace, advice.Retrieval = "0120", "000104", "632612345679"
-	advice.Private = &issuer.Private{Token: "tk31-5f0c2a9e7d41", FromBank: "2000", Voucher: "10000"}
+	advice.MTI, advice.Trace, advice.Transmitted, advice.SwipedTime, advice.Retrieval = "0120", "000105", "1122034100", "124100", "MWRAHU5C002W"
+	advice.Private = &issuer.Private{Token: "tk31-5f0c2a9e7d41", FromBank: "0", Voucher: "12000"}
 	return map[string]issuer.Text{
 		"0800 sign on": {MTI: "0800", Transmitted: "1122034000", Trace: "000100", Issuer: "31", Network: "001"},
 		"0100":         purchase, "0101, its repeat": repeat, "0420, nobody answered": reversal, "0400, 5,000 won stay": part, "0120, decided in stand-in": advice,
@@ -47,12 +47,14 @@ var answersOf = map[string]struct {
 	a  answer
 }{
 	"0810":            {"0800 sign on", answer{code: codeApproved}},
+	"0110, approved":  {"0100", answer{code: codeApproved, voucher: 12000, number: "7B01AF", left: 38000, leftKnow: true}},
+	"0410":            {"0400, 5,000 won stay", answer{code: codeApproved}},
 	"0110, a part":    {"0100", answer{code: codePartial, voucher: 8000, number: "7B01AF", leftKnow: true}},
 	"0110, refused":   {"0100", answer{code: "51", reason: "insufficient-balance"}},
 	"0110, to repeat": {"0101, its repeat", answer{code: codeApproved, voucher: 12000, number: "7B01AF", left: 38000, leftKnow: true, replayed: true}},
 	"0110, not known": {"0100", answer{code: codeUnknown, reason: reasonUnknown}},
 	"0430":            {"0420, nobody answered", answer{code: codeApproved}},
-	"0130":            {"0120, decided in stand-in", answer{code: codeApproved, voucher: 10000, leftKnow: true}},
+	"0130":            {"0120, decided in stand-in", answer{code: codeApproved, voucher: 12000, left: 26000, leftKnow: true}},
 	"0110, bank pays": {"0100", answer{code: codeApproved, voucher: 9000, account: 3000, number: "7B01AF", leftKnow: true}},
 }
 

@@ -173,7 +173,7 @@ func (r reader) actionsOf(part string) (found []string) {
 
 // AuditCSV downloads what a search finds: GET /office/audit.csv.
 func (p *Pages) AuditCSV(c echo.Context) error {
-	q, list, _, more, err := p.audit(c, exportMost)
+	q, list, _, more, err := p.audit(c, web.SheetMost)
 	if err != nil {
 		return err
 	}
@@ -262,7 +262,7 @@ func (p *Pages) access(c echo.Context, limit int) (q query, list []audit.Look, b
 
 // AccessCSV downloads what a search finds: GET /office/access.csv.
 func (p *Pages) AccessCSV(c echo.Context) error {
-	q, list, _, more, err := p.access(c, exportMost)
+	q, list, _, more, err := p.access(c, web.SheetMost)
 	if err != nil {
 		return err
 	}

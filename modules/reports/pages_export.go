@@ -17,14 +17,11 @@ type exported struct {
 	Rows  int          `json:"rows"`
 }
 
-// exportMost bounds a download; one that would be longer is refused whole.
-const exportMost = 10_000
-
 // download answers with a table as a file, once the audit log has who took
 // what of it. With more rows than one may take it refuses.
 func (p *Pages) download(c echo.Context, q query, of string, s *web.Sheet, more bool) error {
 	if more {
-		return ErrTooMuch.With("most", exportMost)
+		return web.ErrSheetTooLong.With("most", web.SheetMost)
 	}
 	err := p.service.record(c.Request().Context(), audit.Change{
 		Action: of + ".exported", Object: of, ObjectID: of + ".csv", After: exported{q.Text, q.From, q.To, q.State, s.Rows},

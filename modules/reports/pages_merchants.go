@@ -61,7 +61,7 @@ func (p *Pages) merchants(c echo.Context, limit int) (q query, list []merchants.
 
 // MerchantsCSV downloads what a search finds, without owners: GET /office/merchants.csv.
 func (p *Pages) MerchantsCSV(c echo.Context) error {
-	q, list, _, more, err := p.merchants(c, exportMost)
+	q, list, _, more, err := p.merchants(c, web.SheetMost)
 	if err != nil {
 		return err
 	}

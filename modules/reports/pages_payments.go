@@ -241,7 +241,7 @@ func (p *Pages) PaymentsCSV(c echo.Context) error {
 		return err
 	}
 	q = q.bounded(p.today()).whole()
-	list, _, more, err := p.service.payments(c.Request().Context(), q, exportMost)
+	list, _, more, err := p.service.payments(c.Request().Context(), q, web.SheetMost)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func (p *Pages) Purchases(c echo.Context) error {
 
 // PurchasesCSV downloads what a search finds, without names: GET /office/purchases.csv.
 func (p *Pages) PurchasesCSV(c echo.Context) error {
-	q, list, _, more, err := p.purchases(c, exportMost)
+	q, list, _, more, err := p.purchases(c, web.SheetMost)
 	if err != nil {
 		return err
 	}

@@ -141,7 +141,7 @@ func (p *Pages) SettlementsCSV(c echo.Context) error {
 		return err
 	}
 	q = q.whole()
-	list, _, more, err := p.service.settlementsOf(ctx, q, exportMost)
+	list, _, more, err := p.service.settlementsOf(ctx, q, web.SheetMost)
 	if err != nil {
 		return err
 	}

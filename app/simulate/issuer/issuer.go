@@ -410,8 +410,7 @@ func (i *Issuer) heed(p *Purchase, _ Text, a Text) {
 // decideAlone is stand-in: the shop hears of it now, the host later. sent says
 // that the question may have reached the host.
 func (i *Issuer) decideAlone(p *Purchase, question Text, by StandIn, sent bool) {
-	again := i.stamp()
-	advice := i.text("0120", Swipe{p.Token, p.Merchant, p.Terminal, p.Amount, false}, again)
+	swipe := Swipe{p.Token, p.Merchant, p.Terminal, p.Amount, false}
 	switch by {
 	case TakeVoucher:
 		p.Voucher = p.Amount
@@ -419,13 +418,13 @@ func (i *Issuer) decideAlone(p *Purchase, question Text, by StandIn, sent bool) 
 		p.Account = p.Amount
 	case Decline:
 		if sent {
-			reversal := i.text("0420", Swipe{p.Token, p.Merchant, p.Terminal, p.Amount, false}, i.stamp()).Answering(question)
-			i.tell(reversal)
+			i.tell(i.text("0420", swipe, i.stamp()).Answering(question))
 		}
 		return
 	}
+	again := i.stamp()
 	p.Kind, p.State = StoodIn, Approved
-	advice = advice.Answering(question)
+	advice := i.text("0120", swipe, again).Answering(question)
 	if !sent {
 		advice.Original = ""
 	}

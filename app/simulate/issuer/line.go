@@ -21,7 +21,10 @@ type line struct {
 	waiting map[matches]chan Text
 }
 
-var errNoLine = errors.New("there is no line to the card host")
+var (
+	errNoLine = errors.New("there is no line to the card host") // and nothing was sent
+	errCut    = errors.New("the line was cut before the answer")
+)
 
 // dial connects; the caller signs on.
 func dial(ctx context.Context, addr string, secure *tls.Config) (*line, error) {
@@ -90,7 +93,7 @@ func (l *line) ask(ctx context.Context, question Text) (Text, error) {
 	case answer := <-asked:
 		return answer, nil
 	case <-l.done:
-		return Text{}, errNoLine
+		return Text{}, errCut
 	case <-ctx.Done():
 		return Text{}, ctx.Err()
 	}
