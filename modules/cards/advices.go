@@ -122,25 +122,14 @@ func (s *Service) walletFor(ctx context.Context, citizen uuid.UUID) (p payer, er
 	return p, errors.Join(err, vouchers.ErrWalletUnknown)
 }
 
-// instead settles an advice with the request that it stands for, and returns
-// what is still to be booked of the voucher's part.
+// instead settles an advice with what was booked of its purchase already, and
+// returns what is still to be booked of the voucher's part.
 func (s *Service) instead(ctx context.Context, a Advice) (missing money.Amount, err error) {
-	if a.Original == "" {
-		return a.Voucher, nil
-	}
-	key, err := original(a.Issuer, a.Original)
-	if err != nil {
-		return 0, err
-	}
-	marked, err := s.keys.Mark(ctx, key, verdict{Refused: ErrSuperseded.Code})
-	if err != nil || marked {
+	paid, err := s.paidAlready(ctx, a)
+	if err != nil || paid == uuid.Nil {
 		return a.Voucher, err
 	}
-	found, _, err := s.keys.Look(ctx, key.ID)
-	if err != nil || found.Entry == uuid.Nil {
-		return a.Voucher, err // refused, reversed or superseded
-	}
-	p, err := s.payments.Get(asSystem(ctx), found.Entry)
+	p, err := s.payments.Get(asSystem(ctx), paid)
 	if err != nil {
 		return 0, err
 	}
@@ -150,6 +139,40 @@ func (s *Service) instead(ctx context.Context, a Advice) (missing money.Amount, 
 	return max(0, a.Voucher-p.Left()), err
 }
 
+// paidAlready finds the payment of the request that an advice stands for, or of
+// the same purchase under another name: of an issuer that does not say which
+// request it was, or that the staff booked from a clearing file. The request, if
+// it was not decided, is from now on refused.
+func (s *Service) paidAlready(ctx context.Context, a Advice) (payment uuid.UUID, err error) {
+	if a.Original != "" {
+		key, err := original(a.Issuer, a.Original)
+		if err != nil {
+			return uuid.Nil, err
+		}
+		marked, err := s.keys.Mark(ctx, key, verdict{Refused: ErrSuperseded.Code})
+		if err != nil {
+			return uuid.Nil, err
+		}
+		if !marked {
+			found, _, err := s.keys.Look(ctx, key.ID)
+			if err != nil || found.Entry != uuid.Nil {
+				return found.Entry, err
+			}
+		}
+	}
+	if a.Retrieval == "" {
+		return uuid.Nil, nil
+	}
+	err = s.db.Tx(ctx, func(ctx context.Context) error {
+		known, err := s.store.authorisationOf(ctx, a.Issuer, a.Retrieval)
+		if err == nil && known != nil && known.PaymentID != nil {
+			payment = *known.PaymentID
+		}
+		return err
+	})
+	return payment, err
+}
+
 // book books an advice, once for its key.
 func (s *Service) book(ctx context.Context, a Advice, key idem.Key, link Link, at Place, from payer, missing money.Amount) (d Decision, err error) {
 	m, err := s.merchants.Get(ctx, at.MerchantID)
@@ -157,7 +180,7 @@ func (s *Service) book(ctx context.Context, a Advice, key idem.Key, link Link, a
 		return d, err
 	}
 	d, replayed, err := idem.Once(ctx, s.keys, key, func(ctx context.Context) (d Decision, err error) {
-		kept := Authorisation{ID: uuid.Must(uuid.NewV7()), Source: "advice", Voucher: a.Voucher, Account: a.Account}
+		kept := Authorisation{ID: uuid.Must(uuid.NewV7()), Source: "advice", Voucher: missing, Account: a.Account}
 		if missing > 0 {
 			u := use(Request{Message: a.Message, Amount: a.Amount}, link)
 			u.Source, u.Account = "advice", a.Account
@@ -173,8 +196,8 @@ func (s *Service) book(ctx context.Context, a Advice, key idem.Key, link Link, a
 				return d, err
 			}
 		}
-		if a.Voucher+a.Account == 0 {
-			return d, nil
+		if missing+a.Account == 0 {
+			return d, nil // the purchase is on record
 		}
 		return d, s.keep(ctx, kept, Request{Message: a.Message, Amount: a.Amount}, link, m.ID)
 	})

@@ -402,46 +402,29 @@ type SettleInput struct {
 // payment or it was taken back there; accepted, with a reason, as it is. It refuses with
 // ErrRowUnknown, ErrRowSettled and ErrRowCannot.
 func (s *Service) Settle(ctx context.Context, in SettleInput) (r ClearingRow, err error) {
-	r, _, proposals, err := s.Row(ctx, in.Row)
-	switch {
-	case err != nil:
-		return r, err
-	case r.State == RowMatched || r.State == RowSettled:
-		return r, ErrRowSettled
+	switch reason := []rune(in.Reason); {
 	case len([]rune(strings.TrimSpace(in.Reason))) < 2:
 		return r, fault.On("reason", fault.TooShort).Limit(2)
-	case len([]rune(in.Reason)) > 500:
+	case len(reason) > 500:
 		return r, fault.On("reason", fault.TooLong).Limit(500)
 	}
-	var with *uuid.UUID
-	switch in.How {
-	case "matched":
-		for _, p := range proposals {
-			if p.ID == in.With {
-				with = &p.ID
-			}
-		}
-		if with == nil {
-			return r, ErrRowCannot
-		}
-	case "booked":
-		err = s.bookRow(ctx, r)
-	case "cancelled":
-		err = s.cancelRow(ctx, r)
-	case "accepted":
-	default:
-		err = fault.On("how", fault.Unknown)
-	}
-	if err != nil {
-		return r, err
-	}
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
-		settled, err := s.store.settleRow(ctx, r, with, in, s.now())
+		if err := s.store.lockRow(ctx, in.Row); err != nil { // another's settlement is over, or waits for this one
+			return err
+		}
+		var proposals []Authorisation
+		if r, _, proposals, err = s.Row(ctx, in.Row); err != nil {
+			return err
+		}
+		if r.State == RowMatched || r.State == RowSettled {
+			return ErrRowSettled
+		}
+		with, err := s.carryOut(ctx, r, in, proposals)
 		if err != nil {
 			return err
 		}
-		if !settled {
-			return ErrRowSettled
+		if err := s.store.settleRow(ctx, r, with, in, s.now()); err != nil {
+			return err
 		}
 		return s.audit.Changed(ctx, audit.Change{
 			Action: "clearing-row.settled", Object: "clearing-row", ObjectID: r.ID.String(), Reason: in.Reason,
@@ -449,6 +432,27 @@ func (s *Service) Settle(ctx context.Context, in SettleInput) (r ClearingRow, er
 		})
 	})
 	return r, err
+}
+
+// carryOut does what a row is settled by, and returns the authorisation that it
+// is matched with.
+func (s *Service) carryOut(ctx context.Context, r ClearingRow, in SettleInput, proposals []Authorisation) (with *uuid.UUID, err error) {
+	switch in.How {
+	case "matched":
+		for _, p := range proposals {
+			if p.ID == in.With {
+				return &p.ID, nil
+			}
+		}
+		return nil, ErrRowCannot
+	case "booked":
+		return nil, s.bookRow(ctx, r)
+	case "cancelled":
+		return nil, s.cancelRow(ctx, r)
+	case "accepted":
+		return nil, nil
+	}
+	return nil, fault.On("how", fault.Unknown)
 }
 
 // May tells which ways of settling a row there are.
@@ -466,10 +470,14 @@ func (r ClearingRow) May(how string) bool {
 
 // bookRow books what an issuer promised and never told.
 func (s *Service) bookRow(ctx context.Context, r ClearingRow) error {
-	if !r.May("booked") {
+	at, err := s.place(ctx, Message{Issuer: r.Issuer, MerchantNumber: r.MerchantNumber, Terminal: r.Terminal})
+	if errors.Is(err, ErrTerminalUnknown) || err == nil && at.TenantID != r.TenantID || !r.May("booked") {
 		return ErrRowCannot
 	}
-	_, err := s.Advise(ctx, Advice{
+	if err != nil {
+		return err
+	}
+	_, err = s.Advise(ctx, Advice{
 		Message: Message{
 			Issuer: r.Issuer, Key: "clearing-" + r.ID.String(), Retrieval: r.Retrieval, Token: r.Token, MerchantNumber: r.MerchantNumber,
 			Terminal: r.Terminal, At: r.SwipedAt,

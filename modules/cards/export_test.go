@@ -46,3 +46,11 @@ func (s *Service) ExplainRows(ctx context.Context, f RowFilter) (lines []string,
 	err = q.Raw("EXPLAIN (ANALYZE, COSTS OFF) " + statement).Scan(&lines).Error
 	return lines, err
 }
+
+// MoveSwap takes a swap to a state without doing what belongs to it.
+func (s *Service) MoveSwap(ctx context.Context, id uuid.UUID, from, to SwapState) error {
+	return s.db.Tx(ctx, func(ctx context.Context) error {
+		_, err := s.store.moveSwap(ctx, id, from, to, nil, s.now())
+		return err
+	})
+}

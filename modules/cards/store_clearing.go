@@ -140,11 +140,20 @@ func (f RowFilter) rows(q *gorm.DB, id tenant.ID) *gorm.DB {
 	return q.Order("day DESC, issuer, number, line, id")
 }
 
-func (s store) settleRow(ctx context.Context, r ClearingRow, with *uuid.UUID, in SettleInput, at time.Time) (settled bool, err error) {
-	tx := s.db.In(ctx).Exec(`UPDATE cards.clearing_rows SET state = 'settled', authorisation_id = coalesce(?, authorisation_id),
+// lockRow keeps others from settling a row until the transaction ends.
+func (s store) lockRow(ctx context.Context, id uuid.UUID) error {
+	var locked []uuid.UUID
+	err := s.db.In(ctx).Raw(`SELECT id FROM cards.clearing_rows WHERE tenant_id = ? AND id = ? FOR NO KEY UPDATE`, tenant.From(ctx), id).Scan(&locked).Error
+	if err == nil && len(locked) == 0 {
+		err = ErrRowUnknown
+	}
+	return err
+}
+
+func (s store) settleRow(ctx context.Context, r ClearingRow, with *uuid.UUID, in SettleInput, at time.Time) error {
+	return s.db.In(ctx).Exec(`UPDATE cards.clearing_rows SET state = 'settled', authorisation_id = coalesce(?, authorisation_id),
 			resolution = ?, reason = ?, resolved_at = ?
-		WHERE tenant_id = ? AND id = ? AND state = ?`, with, in.How, in.Reason, at, tenant.From(ctx), r.ID, r.State)
-	return tx.RowsAffected == 1, tx.Error
+		WHERE tenant_id = ? AND id = ? AND state = ?`, with, in.How, in.Reason, at, tenant.From(ctx), r.ID, r.State).Error
 }
 
 func (s store) clearingDays(ctx context.Context, day calendar.Day, open []RowState) (list []ClearingDay, err error) {
