@@ -335,6 +335,11 @@ func (s *screen) shape() []string {
 		const shown = document.body.innerText;
 		for (const bad of shown.match(/\b[a-z_-]+(\.[a-z0-9_-]+){2,}\b/g) ?? []) if (!/@|\d\.\d|www|http/.test(bad)) wrong.push("shows a key: " + bad);
 		for (const bad of ["<no value>", "%!", "undefined", "NaN", "{{"]) if (shown.includes(bad)) wrong.push("shows " + bad);
+		for (const field of document.querySelectorAll(".amount-input")) {
+			const input = field.querySelector("input"), room = input.getBoundingClientRect().right - parseFloat(getComputedStyle(input).paddingRight);
+			if (field.querySelector(".suffix").getBoundingClientRect().left < room) wrong.push("has the unit over its amount");
+			if (input.scrollWidth > input.clientWidth) wrong.push("has an amount wider than its field: " + input.value);
+		}
 		if (document.body.classList.contains("bare")) return wrong;
 		const skip = document.querySelector("a"), before = document.activeElement;
 		skip.focus();

@@ -96,7 +96,6 @@ func TestACardThatAsks(t *testing.T) {
 			c.opensHome()
 			c.swipePart(58_000, 50_000, 0)
 			c.isAsked("8,000원", "58,000원 가운데 50,000원을 상품권으로 냈어요")
-			c.do(evaluate(`scrollTo({top: document.body.scrollHeight, behavior: "instant"})`)) // nothing lies under the button to pay
 			c.look("home that asks for the rest")
 			c.press(`#now button[value="decline"]`)
 			c.sees("계좌에서는 나가지 않아요")

@@ -89,6 +89,28 @@ func (s *screen) shows(name string) {
 	s.picture("without script " + name)
 }
 
+// The unit stands beside an amount and never over it, in both languages.
+func TestAmountsAndTheirUnit(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	n := withMoney(t, h, phone)
+	for _, width := range []int{phone, desk} {
+		n.widen(width)
+		for _, lang := range []string{"ko", "en"} {
+			for name, path := range map[string]string{
+				"pay": "/my/pay/11560/" + h.shop.ID.String(), "buy": "/my/buy/11560/" + h.programme.String(), "swipe": "/demo/swipe",
+			} {
+				n.goTo(path + "?lang=" + lang)
+				n.fill("amount", "9999999")
+				if shown := ask[string](n.screen, `document.querySelector("#amount").value`); shown != "9,999,999" {
+					n.fail("the amount is shown as %q", shown)
+				}
+				n.look(lang + " amount to " + name)
+			}
+		}
+	}
+}
+
 // withMoney is a citizen who has joined and bought.
 func withMoney(t *testing.T, h *house, width int) newcomer {
 	t.Helper()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"jangteo/app/fault"
 	"jangteo/app/money"
@@ -104,6 +105,52 @@ func TestAskedOnThePhone(t *testing.T) {
 	}
 	if _, err := b.ask("m5", 2_000, true, 0); !errors.Is(err, ledger.ErrInsufficientBalance) {
 		t.Errorf("the word was taken twice: %v", err)
+	}
+	w.sound()
+}
+
+// A question waits ten minutes and a yes holds for five; the same question is
+// asked once, and those of cards that ask no more are gone from the phone.
+func TestOffersEnd(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	b := w.buyer(10_000)
+	b.mode(cards.Ask)
+	refused := func(key string, amount money.Amount) {
+		t.Helper()
+		if _, err := b.ask(key, amount, false, 0); !errors.Is(err, ledger.ErrInsufficientBalance) {
+			t.Fatalf("%s: %v", key, err)
+		}
+	}
+	questions := func() []payments.Question {
+		t.Helper()
+		list, err := w.cards.Questions(w.ctx, b.citizen)
+		w.must(err)
+		return list
+	}
+	refused("m1", 12_000)
+	w.kit.Clock.Advance(9 * time.Minute)
+	refused("m2", 12_000) // the shop tries again: nine minutes more, and no second question
+	refused("m3", 13_000)
+	if got := questions(); len(got) != 2 || got[0].Rest != 13_000 || got[1].Rest != 12_000 || got[1].Shop != "길동이네 떡볶이" {
+		t.Fatalf("asked %+v", got)
+	}
+	w.kit.Clock.Advance(9 * time.Minute)
+	offers, err := w.cards.Offers(w.ctx, b.citizen)
+	w.must(err)
+	_, err = w.cards.Answer(w.ctx, b.citizen, offers[1].ID, true)
+	w.must(err)
+	w.kit.Clock.Advance(5 * time.Minute)
+	refused("m4", 12_000) // the yes is over
+	if _, err := w.cards.Answer(w.ctx, b.citizen, offers[0].ID, true); !errors.Is(err, cards.ErrOfferOver) {
+		t.Errorf("answered too late: %v", err)
+	}
+	if got := questions(); len(got) != 1 || got[0].State != "offered" {
+		t.Errorf("asked anew: %+v", got)
+	}
+	b.mode(cards.VoucherOnly)
+	if got := questions(); len(got) != 0 {
+		t.Errorf("a card that does not ask: %+v", got)
 	}
 	w.sound()
 }
