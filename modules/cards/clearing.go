@@ -452,7 +452,7 @@ func (s *Service) carryOut(ctx context.Context, r ClearingRow, in SettleInput, p
 	case "accepted":
 		return nil, nil
 	}
-	return nil, fault.On("how", fault.Unknown)
+	return nil, fault.On("resolution", fault.Unknown)
 }
 
 // May tells which ways of settling a row there are.

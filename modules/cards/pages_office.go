@@ -65,16 +65,26 @@ type terminalView struct {
 type clearingView struct {
 	web.Frame
 	Form    *web.Form
-	Days    []ClearingDay
+	Days    []dayLine
 	Day     string
 	Query   string
 	States  []picked
-	Files   []ClearingFile
+	Files   []fileLine
 	Rows    []rowLine
 	CSV     string
 	NextURL string
 	PrevURL string
 	Settles bool
+}
+
+type dayLine struct {
+	ClearingDay
+	IssuerName string
+}
+
+type fileLine struct {
+	ClearingFile
+	IssuerName string
 }
 
 type rowLine struct {
@@ -203,8 +213,12 @@ func (p *OfficePages) terminalsView(c echo.Context) (view terminalsView, err err
 }
 
 func (p *OfficePages) stray(t Stray) strayLine {
-	issuer, _ := p.service.Issuer(t.Issuer)
-	return strayLine{t, issuer.Name}
+	return strayLine{t, p.issuerName(t.Issuer)}
+}
+
+func (p *OfficePages) issuerName(code string) string {
+	issuer, _ := p.service.Issuer(code)
+	return issuer.Name
 }
 
 // Import reads an issuer's list of terminals: POST /office/cards/terminals.
@@ -370,12 +384,20 @@ func (p *OfficePages) clearingView(c echo.Context) (view clearingView, err error
 	}
 	if !f.Day.IsZero() {
 		view.Day = f.Day.String()
-		if view.Days, err = p.service.Days(ctx, f.Day); err != nil {
+		days, err := p.service.Days(ctx, f.Day)
+		if err != nil {
 			return view, err
 		}
+		for _, d := range days {
+			view.Days = append(view.Days, dayLine{d, p.issuerName(d.Issuer)})
+		}
 	}
-	if view.Files, err = p.service.Files(ctx); err != nil {
+	files, err := p.service.Files(ctx)
+	if err != nil {
 		return view, err
+	}
+	for _, file := range files {
+		view.Files = append(view.Files, fileLine{file, p.issuerName(file.Issuer)})
 	}
 	list, more, err := p.service.Rows(ctx, f)
 	for _, r := range list {
@@ -387,8 +409,7 @@ func (p *OfficePages) clearingView(c echo.Context) (view clearingView, err error
 }
 
 func (p *OfficePages) row(r ClearingRow) rowLine {
-	issuer, _ := p.service.Issuer(r.Issuer)
-	return rowLine{r, issuer.Name, rowBadges[r.State]}
+	return rowLine{r, p.issuerName(r.Issuer), rowBadges[r.State]}
 }
 
 // ClearingCSV downloads rows: GET /office/cards/clearing.csv?day=&state=&q=.
@@ -486,7 +507,7 @@ func (p *OfficePages) Settle(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	in := SettleInput{Row: id, How: form.Choice("how", "matched", "booked", "cancelled", "accepted"), Reason: form.Text("reason", 500)}
+	in := SettleInput{Row: id, How: form.Choice("resolution", "matched", "booked", "cancelled", "accepted"), Reason: form.Text("reason", 500)}
 	if in.How == "matched" {
 		in.With = form.UUID("with")
 	}
