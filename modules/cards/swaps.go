@@ -236,7 +236,7 @@ func (s *Service) Swap(ctx context.Context, citizen, id uuid.UUID) (FallThrough,
 		return f, err
 	}
 	if f.State == SwapOpen {
-		if err := s.move(ctx, &f, SwapPaying, nil, "asked", ""); err != nil {
+		if err := s.move(ctx, &f, SwapPaying, nil, "", "asked"); err != nil {
 			return f, err
 		}
 	}
@@ -247,8 +247,9 @@ func (s *Service) Swap(ctx context.Context, citizen, id uuid.UUID) (FallThrough,
 // errMoved says that somebody else has moved a swap on meanwhile.
 var errMoved = errors.New("cards: the swap has moved on")
 
-// move takes a swap from its state to another with the step that did it.
-func (s *Service) move(ctx context.Context, f *FallThrough, to SwapState, payment *uuid.UUID, step, detail string) error {
+// move takes a swap from its state to another with the steps that did it; the
+// first has a detail.
+func (s *Service) move(ctx context.Context, f *FallThrough, to SwapState, payment *uuid.UUID, detail string, steps ...string) error {
 	err := s.db.Tx(ctx, func(ctx context.Context) error {
 		moved, err := s.store.moveSwap(ctx, f.ID, f.State, to, payment, s.now())
 		if err != nil {
@@ -263,7 +264,15 @@ func (s *Service) move(ctx context.Context, f *FallThrough, to SwapState, paymen
 				return err
 			}
 		}
-		return s.step(ctx, f.ID, step, detail)
+		for i, step := range steps {
+			if i > 0 {
+				detail = ""
+			}
+			if err := s.step(ctx, f.ID, step, detail); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if errors.Is(err, errMoved) { // whoever it was goes on with it
 		return nil
@@ -315,7 +324,7 @@ func (s *Service) payForSwap(ctx context.Context, f *FallThrough) error {
 	refusal, refused := fault.Of(err)
 	switch {
 	case err == nil:
-		return s.move(ctx, f, SwapAsking, &paid.ID, "voucher-paid", "")
+		return s.move(ctx, f, SwapAsking, &paid.ID, "", "voucher-paid")
 	case !refused || refusal.Kind == fault.Unavailable:
 		return err // unknown: the key tells the next time
 	}
@@ -324,37 +333,40 @@ func (s *Service) payForSwap(ctx context.Context, f *FallThrough) error {
 	case lookErr != nil:
 		return lookErr
 	case id != uuid.Nil:
-		return s.move(ctx, f, SwapAsking, &id, "voucher-paid", "")
+		return s.move(ctx, f, SwapAsking, &id, "", "voucher-paid")
 	}
-	return errors.Join(err, s.move(ctx, f, SwapOpen, nil, "voucher-refused", refusal.Code))
+	return errors.Join(err, s.move(ctx, f, SwapOpen, nil, refusal.Code, "voucher-refused"))
 }
 
 // heard acts on what the issuer says.
 func (s *Service) heard(ctx context.Context, f *FallThrough, answer ReversalAnswer) error {
 	switch answer.State {
 	case "done":
-		return s.move(ctx, f, SwapDone, nil, "issuer-done", "")
+		return s.move(ctx, f, SwapDone, nil, "", "issuer-done")
 	case "refused":
 		_, _, err := s.cancel(ctx, "swap-back-"+f.ID.String(), *f.PaymentID, 0)
 		if err != nil && !errors.Is(err, payments.ErrNothingToCancel) {
 			return err
 		}
-		if err := s.note(ctx, f.ID, "issuer-refused", answer.Reason); err != nil {
-			return err
-		}
-		return s.move(ctx, f, SwapRefused, nil, "voucher-returned", "")
+		return s.move(ctx, f, SwapRefused, nil, answer.Reason, "issuer-refused", "voucher-returned")
 	}
-	return s.note(ctx, f.ID, "issuer-pending", "")
+	return s.stillAsking(ctx, f.ID)
 }
 
-// note adds a step, unless it is the last one already.
-func (s *Service) note(ctx context.Context, id uuid.UUID, step, detail string) error {
+// stillAsking keeps that the issuer does not decide, once, unless it has been
+// heard meanwhile.
+func (s *Service) stillAsking(ctx context.Context, id uuid.UUID) error {
+	const step = "issuer-pending"
 	return s.db.Tx(ctx, func(ctx context.Context) error {
+		held, err := s.store.moveSwap(ctx, id, SwapAsking, SwapAsking, nil, s.now())
+		if err != nil || !held {
+			return err
+		}
 		steps, err := s.store.steps(ctx, id)
 		if err != nil || len(steps) > 0 && steps[len(steps)-1].Step == step {
 			return err
 		}
-		return s.step(ctx, id, step, detail)
+		return s.step(ctx, id, step, "")
 	})
 }
 
