@@ -3,6 +3,7 @@ package settlement_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -436,6 +437,49 @@ func TestVerifyFindsWhatWasChanged(t *testing.T) {
 	if err != nil || len(found) != 1 || found[0].Check != "settlement-sums" {
 		t.Fatalf("%+v %v", found, err)
 	}
+}
+
+func TestVerifyFindsAPayoutThatTheLedgerDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	b, ctx := setup(t)
+	day := b.today()
+	for _, shop := range b.shops(t, ctx, 4) {
+		b.sell(t, ctx, shop, 9_000)
+	}
+	_, err := b.settlement.CloseDay(ctx, day)
+	must(t, err)
+	_, err = b.settlement.PayOut(ctx, settlement.All)
+	must(t, err)
+	b.sound(t, ctx)
+	for name, change := range map[string]string{
+		"another entry": `UPDATE settlement.settlements SET transfer_id = gen_random_uuid() WHERE tenant_id = $1 AND id = $2`,
+		"another sum":   `UPDATE settlement.settlements SET sales = 9500, net = 9500 WHERE tenant_id = $1 AND id = $2`,
+	} {
+		list, _, err := b.settlement.List(ctx, settlement.Filter{Limit: 4})
+		must(t, err)
+		for _, planted := range list {
+			undo := errors.New("undo")
+			err := b.DB.Tx(ctx, func(ctx context.Context) error {
+				if _, err := b.DB.SQL(ctx).ExecContext(ctx, change, b.Tenant, planted.ID); err != nil {
+					return err
+				}
+				found, err := b.settlement.Verify(ctx)
+				if err != nil {
+					return err
+				}
+				if !slices.ContainsFunc(found, func(d ledger.Difference) bool {
+					return d.Check == "settlement-entry" && d.Object == "settlement "+planted.ID.String()
+				}) {
+					t.Errorf("%s of %s: %+v", name, planted.ID, found)
+				}
+				return undo
+			})
+			if !errors.Is(err, undo) {
+				t.Fatal(err)
+			}
+		}
+	}
+	b.sound(t, ctx)
 }
 
 // Whatever is sold, cancelled, closed and paid in whatever order: each shop's

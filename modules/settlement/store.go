@@ -218,9 +218,9 @@ func (s store) underWay(ctx context.Context) (sum money.Amount, err error) {
 }
 
 // atBank lists what has been at the bank or is there, for verification, from
-// after one settlement on.
+// after one transfer on.
 func (s store) atBank(ctx context.Context, after uuid.UUID, limit int) (rows []row, err error) {
-	err = s.db.In(ctx).Where("tenant_id = ? AND transfer_id IS NOT NULL AND id > ?", tenant.From(ctx), after).
-		Order("id").Limit(limit).Find(&rows).Error
+	err = s.db.In(ctx).Where("tenant_id = ? AND transfer_id > ?", tenant.From(ctx), after).
+		Order("transfer_id").Limit(limit).Find(&rows).Error
 	return rows, err
 }

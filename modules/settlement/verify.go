@@ -2,11 +2,12 @@ package settlement
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 
+	"jangteo/app/money"
 	"jangteo/app/tenant"
 	"jangteo/modules/ledger"
 )
@@ -120,23 +121,42 @@ func (s *Service) verifyTransit(ctx context.Context) ([]ledger.Difference, error
 	return []ledger.Difference{difference(ctx, "settlement-transit", "account "+house.Transit.String(), want, got)}, nil
 }
 
-// verifyEntries holds each payout against its entry.
+// verifyEntries holds each payout against its entry, walking both by the entry's
+// id. Entries without a payout are attempts that the bank has returned.
 func (s *Service) verifyEntries(ctx context.Context) (found []ledger.Difference, err error) {
-	const page = 500
-	for after := uuid.Nil; ; {
+	const page = 5_000
+	var entries []ledger.Recorded
+	for after, walked := uuid.Nil, uuid.Nil; ; {
 		rows, err := s.store.atBank(ctx, after, page)
 		if err != nil || len(rows) == 0 {
 			return found, err
 		}
 		for _, r := range rows {
-			after = r.ID
-			entry, err := s.ledger.Entry(ctx, *r.TransferID)
-			if err != nil && !errors.Is(err, ledger.ErrEntryUnknown) {
-				return nil, err
+			after = *r.TransferID
+			for len(entries) == 0 || slices.Compare(entries[0].ID[:], after[:]) < 0 {
+				if len(entries) > 0 {
+					entries = entries[1:]
+					continue
+				}
+				if entries, err = s.ledger.Walk(ctx, []ledger.EntryKind{ledger.PayoutSent}, walked, page); err != nil {
+					return nil, err
+				}
+				if len(entries) == 0 {
+					break
+				}
+				walked = entries[len(entries)-1].ID
 			}
-			if err != nil || entry.Kind != ledger.PayoutSent || entry.Total() != r.Net {
-				found = append(found, difference(ctx, "settlement-entry", "settlement "+r.ID.String(), r.Net, entry.Total()))
+			if got := amountOf(entries, after); got != r.Net {
+				found = append(found, difference(ctx, "settlement-entry", "settlement "+r.ID.String(), r.Net, got))
 			}
 		}
 	}
+}
+
+// amountOf is what the first of entries moves if it is the one, else 0.
+func amountOf(entries []ledger.Recorded, id uuid.UUID) money.Amount {
+	if len(entries) == 0 || entries[0].ID != id {
+		return 0
+	}
+	return entries[0].Total()
 }
