@@ -279,6 +279,7 @@ func (c *cardholder) isDeclined(office, shop *screen) {
 	office.press(`form[action$="/map"] button`)
 	office.sees("확인할 단말기가 없습니다")
 	office.look("no terminal left")
+	office.downloads("/office/cards/terminals.csv?state=mapped", newTerminal, shopName, "연결됨")
 	if p := c.swipe(newTerminal, 5_000); p.State != issuer.Approved || p.Voucher != 5_000 {
 		c.t.Fatalf("after it was mapped: %+v", p)
 	}
@@ -337,6 +338,15 @@ func (c *cardholder) owes(office *screen) {
 	office.goTo("/office/cards/clearing")
 	office.sees("6,300원")
 	office.look("rows that do not agree")
+	office.fill("q", "70000000")
+	office.press(`form[role="search"] button`)
+	office.sees("6,300원")
+	office.fill("q", "nothing")
+	office.press(`form[role="search"] button`)
+	office.sees("찾는 내역이 없습니다")
+	office.look("nothing found")
+	office.downloads("/office/cards/clearing.csv?q=63260000000", "632600000009", "6300", "우리 기록 없음")
+	office.goTo("/office/cards/clearing")
 	office.press("main tbody a")
 	office.look("a row that nobody knows")
 	office.fill("reason", "카드사가 조회 번호를 잘못 적었다고 확인함")
@@ -345,4 +355,16 @@ func (c *cardholder) owes(office *screen) {
 	office.goTo("/office/cards/claims")
 	office.sees("5,500원")
 	office.look("what citizens owe")
+	office.downloads("/office/cards/claims.csv", shopName, "5500,5500")
+}
+
+// downloads fetches a file that the page links to, and looks into it.
+func (s *screen) downloads(path string, texts ...string) {
+	s.t.Helper()
+	file := ask[string](s, fmt.Sprintf(`fetch(%q).then((answer) => answer.ok && answer.headers.get("Content-Type").startsWith("text/csv") ? answer.text() : "refused")`, path))
+	for _, text := range texts {
+		if !strings.Contains(file, text) {
+			s.fail("%s has no %q:\n%s", path, text, file)
+		}
+	}
 }

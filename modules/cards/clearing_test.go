@@ -116,6 +116,52 @@ func TestClearing(t *testing.T) {
 	}
 }
 
+// A row that differs in any one field is put before the staff with what we have
+// instead, and moves nothing.
+func TestEveryAlterationIsSeen(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	b := w.buyer(100_000)
+	b.token = b.token[:36]
+	link, err := w.cards.KeepLink(w.ctx, b.citizen, issuer, b.token)
+	w.must(err)
+	_, err = w.cards.SetOption(w.ctx, b.citizen, link.ID, cards.Option{TenantID: w.kit.Tenant, Mode: cards.VoucherOnly, Main: true})
+	w.must(err)
+	w.must(w.cards.Map(w.ctx, issuer, w.number(0), "T9", w.shops[0].ID)) // other terminals of the same shop
+	w.must(w.cards.Map(w.ctx, issuer, w.number(0)+"B", terminal(0), w.shops[0].ID))
+	alterations := map[string]func(*row){
+		"voucher=1000":                   func(r *row) { r.voucher, r.amount = 1_100, 1_100 },
+		"account=0":                      func(r *row) { r.account, r.amount = 500, 1_500 },
+		"merchant_number=" + w.number(0): func(r *row) { r.merchant += "B" },
+		"terminal=T0":                    func(r *row) { r.terminal = "T9" },
+	}
+	var rows []row
+	want := map[string]string{}
+	for differs, alter := range alterations {
+		key := fmt.Sprintf("%s%d", b.citizen.String()[30:], len(rows))
+		_, err := b.pay(key, 1_000)
+		w.must(err)
+		r := b.row("P", key, 1_000, 0)
+		alter(&r)
+		rows = append(rows, r)
+		want[r.retrieval] = differs
+	}
+	w.relay()
+	_, err = w.cards.Clear(w.ctx, w.file("csv", 1, rows...))
+	w.must(err)
+	found, _, err := w.cards.Rows(w.ctx, cards.RowFilter{})
+	w.must(err)
+	for _, r := range found {
+		if r.State != cards.RowAltered || r.Differs != want[r.Retrieval] {
+			t.Errorf("%s, %q, want %q", r.State, r.Differs, want[r.Retrieval])
+		}
+	}
+	if len(found) != len(rows) || b.balance() != 96_000 {
+		t.Errorf("%d rows, %d left", len(found), b.balance())
+	}
+	w.sound()
+}
+
 // settle closes every open row as its state asks.
 func (w *town) settle(t *testing.T) {
 	t.Helper()
