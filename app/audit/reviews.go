@@ -42,6 +42,12 @@ type Month struct {
 // Span is when a month begins and when the next one does.
 func (m Month) Span() (from, to time.Time) { from, to, _ = spanOf(m.Month); return from, to }
 
+// Due is the moment from which a month that nobody went through is overdue.
+func (m Month) Due() time.Time {
+	_, over := m.Span()
+	return over.AddDate(0, 0, overdueAfter)
+}
+
 func spanOf(month string) (from, to time.Time, ok bool) {
 	from, err := time.ParseInLocation(monthTemplate, month, calendar.Seoul)
 	if err != nil || from.Year() < 2000 || from.Year() > 2999 || from.Format(monthTemplate) != month {
@@ -61,7 +67,7 @@ func (l *Log) Months(ctx context.Context) (list []Month, err error) {
 	for i := range list {
 		_, over := list[i].Span()
 		list[i].Open = list[i].ReviewedAt == nil && !now.Before(over)
-		list[i].Overdue = list[i].Open && !now.Before(over.AddDate(0, 0, overdueAfter))
+		list[i].Overdue = list[i].Open && !now.Before(list[i].Due())
 	}
 	return list, err
 }

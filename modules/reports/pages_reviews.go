@@ -9,6 +9,7 @@ import (
 	"jangteo/app/audit"
 	"jangteo/app/calendar"
 	"jangteo/app/db"
+	"jangteo/app/i18n"
 	"jangteo/app/web"
 )
 
@@ -30,10 +31,19 @@ func (p *Pages) Reviews(c echo.Context) error {
 			at = moment(*m.ReviewedAt)
 		}
 		t.Rows = append(t.Rows, row{URL: address, Cells: []cell{
-			to(m.Month, address), r.count(int64(m.Looks)), {Badge: r.reviewBadge(m)}, text(m.ReviewerName), at, text(m.Remark),
+			to(r.month(m), address), r.count(int64(m.Looks)), {Badge: r.reviewBadge(m)}, text(m.ReviewerName), at, {Text: m.Remark, Long: true},
 		}})
 	}
 	return listPage.Show(c, p.pages, listView{Title: "reports.reviews.title", Lead: "reports.reviews.lead", Table: t})
+}
+
+// month is a month in words.
+func (r reader) month(m audit.Month) string {
+	from, _ := m.Span()
+	if r.lang == i18n.English {
+		return from.Format("January 2006")
+	}
+	return from.Format("2006년 1월")
 }
 
 func (r reader) reviewBadge(m audit.Month) badge {
@@ -72,15 +82,19 @@ func (p *Pages) review(c echo.Context, form *web.Form) (view objectView, err err
 	}
 	whole := url.Values{"from": {first.String()}, "to": {last.String()}}.Encode()
 	view = objectView{
-		Title: "reports.reviews.title", Heading: m.Month, Back: link{r.t("reports.reviews.title"), "/office/access/reviews"},
+		Title: "reports.review.title", Heading: r.month(m), Back: link{r.t("reports.reviews.title"), "/office/access/reviews"},
 		Badge: r.reviewBadge(m), Form: form, Raw: raw(m),
 		Facts: []fact{
+			{Key: "reports.reviews.due", Text: calendar.DayOf(m.Due()).AddDays(-1).Long(r.lang)},
 			{Key: "reports.reviews.looks", Text: strconv.Itoa(m.Looks), URL: "/office/access?" + whole},
 			{Key: "reports.reviews.export", Text: "access.csv", URL: "/office/access.csv?" + whole},
 		},
 		Tables: []table{r.lookTable(looks, true)},
 	}
 	view.Tables[0].Columns[0].Sort = ""
+	for _, line := range view.Tables[0].Rows { // why is what the reviewer must read
+		line.Cells[4].Long = true
+	}
 	if more {
 		view.Facts = append(view.Facts, fact{Key: "reports.reviews.shown", Text: strconv.Itoa(len(looks))})
 	}
