@@ -136,6 +136,7 @@ type (
 		Text, URL string
 		Num, ID   bool
 		Long      bool // shown whole, over several lines
+		Prose     bool // the same, and never squeezed
 		At        time.Time
 		Badge     badge
 	}

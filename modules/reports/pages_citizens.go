@@ -93,25 +93,23 @@ func (p *Pages) citizen(c echo.Context, form *web.Form) (view objectView, err er
 	if may(c, "citizens.reveal") {
 		view.Reveal = &reveal{URL: "/office/citizens/" + id.String() + "/reveal"}
 	}
-	held := table{Label: "reports.wallets.title", Columns: []column{
-		{Key: "reports.col.programme"}, {Key: "reports.col.opened"}, {Key: "reports.col.expires"}, {Key: "reports.col.balance", Num: true}, {Key: "reports.col.wallet"},
-	}}
+	held := table{Label: "reports.wallets.title", Columns: []column{{Key: "reports.col.programme"}, {Key: "reports.col.balance", Num: true}}}
 	var paid []payments.Payment
-	if may(c, "wallets.correct") {
+	corrects := may(c, "wallets.correct")
+	if corrects {
 		held.Columns = append(held.Columns, column{Key: "reports.col.correct"})
 	}
+	held.Columns = append(held.Columns, column{Key: "reports.col.expires"}, column{Key: "reports.col.opened"}, column{Key: "reports.col.wallet"})
 	for _, w := range wallets {
 		expires := text("")
 		if w.ExpiresAt != nil {
 			expires = moment(*w.ExpiresAt)
 		}
-		held.Rows = append(held.Rows, row{URL: accountURL(w.ID), Cells: []cell{
-			text(w.Programme.NameIn(r.lang)), moment(w.OpenedAt), expires, r.sum(w.Balance), idCell(w.ID, accountURL(w.ID)),
-		}})
-		if may(c, "wallets.correct") {
-			last := &held.Rows[len(held.Rows)-1]
-			last.Cells = append(last.Cells, to(r.t("reports.citizen.correct"), "/office/citizens/"+id.String()+"/wallets/"+w.ID.String()+"/correct"))
+		cells := []cell{text(w.Programme.NameIn(r.lang)), r.sum(w.Balance)}
+		if corrects {
+			cells = append(cells, to(r.t("reports.citizen.correct"), "/office/citizens/"+id.String()+"/wallets/"+w.ID.String()+"/correct"))
 		}
+		held.Rows = append(held.Rows, row{URL: accountURL(w.ID), Cells: append(cells, expires, moment(w.OpenedAt), idCell(w.ID, accountURL(w.ID)))})
 		list, err := p.service.Payments.LatestOfWallet(ctx, w.ID, 40)
 		if err != nil {
 			return view, err

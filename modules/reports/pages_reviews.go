@@ -31,7 +31,7 @@ func (p *Pages) Reviews(c echo.Context) error {
 			at = moment(*m.ReviewedAt)
 		}
 		t.Rows = append(t.Rows, row{URL: address, Cells: []cell{
-			to(r.month(m), address), r.count(int64(m.Looks)), {Badge: r.reviewBadge(m)}, text(m.ReviewerName), at, {Text: m.Remark, Long: true},
+			to(r.month(m), address), r.count(int64(m.Looks)), {Badge: r.reviewBadge(m)}, text(m.ReviewerName), at, {Text: m.Remark, Prose: true},
 		}})
 	}
 	return listPage.Show(c, p.pages, listView{Title: "reports.reviews.title", Lead: "reports.reviews.lead", Table: t})
@@ -93,7 +93,7 @@ func (p *Pages) review(c echo.Context, form *web.Form) (view objectView, err err
 	}
 	view.Tables[0].Columns[0].Sort = ""
 	for _, line := range view.Tables[0].Rows { // why is what the reviewer must read
-		line.Cells[4].Long = true
+		line.Cells[4].Prose = true
 	}
 	if more {
 		view.Facts = append(view.Facts, fact{Key: "reports.reviews.shown", Text: strconv.Itoa(len(looks))})
