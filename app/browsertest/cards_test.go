@@ -288,6 +288,17 @@ func (c *cardholder) isDeclined(office, shop *screen) {
 // swaps finds what took the bank account in an outage, and swaps it by a tap.
 func (c *cardholder) swaps() {
 	c.t.Helper()
+	within(c.t, 20*time.Second, "both payments to be on record", func() bool { // which follows a payment at once, and not with it
+		owner := got(c.h.Citizens.Find(c.here, newcomerPhone, 1))(c.t)
+		links := got(c.h.Cards.Links(c.here, owner[0].ID))(c.t)
+		paid := 0
+		for _, a := range got(c.h.Cards.History(c.here, owner[0].ID, links[0].ID, 10))(c.t) {
+			if a.PaymentID != nil {
+				paid++
+			}
+		}
+		return paid == 2
+	})
 	c.bc.Sleep(true)
 	p := c.swipe(shopTerminal, 8_500)
 	c.bc.Sleep(false)
