@@ -79,6 +79,7 @@ func TestCards(t *testing.T) {
 // A card that is to ask lets the voucher pay its part; the rest is asked on the
 // open phone, and the citizen's one tap decides: once, for that shop.
 func TestACardThatAsks(t *testing.T) {
+	t.Parallel()
 	for _, width := range []int{phone, desk} {
 		t.Run(fmt.Sprintf("%d px", width), func(t *testing.T) {
 			t.Parallel()

@@ -189,9 +189,9 @@ func (f *clearingFile) row(fields []string, number int) (r ClearingRow, wrong st
 	}
 	r.TransmittedAt, sound[6] = f.near(fields[6], time.UTC)
 	r.SwipedAt, sound[7] = f.near(fields[7], calendar.Seoul)
-	for i, to := range []*money.Amount{&r.Amount, &r.Voucher, &r.Account} {
-		won, ok := count(fields[11+i], int64(AmountMax))
-		*to, sound[11+i] = money.Amount(won), ok
+	for i, to := range map[int]*money.Amount{11: &r.Amount, 12: &r.Voucher, 13: &r.Account} {
+		won, ok := count(fields[i], int64(AmountMax))
+		*to, sound[i] = money.Amount(won), ok
 	}
 	if sound[11] = sound[11] && r.Amount > 0; sound[12] && sound[13] {
 		sound[13] = r.Voucher+r.Account == r.Amount

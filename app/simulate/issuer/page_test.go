@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -64,7 +65,7 @@ func (h *pageHost) serve(conn net.Conn) {
 			continue // signs off
 		}
 		names := page[mti]
-		if got := hex.EncodeToString(append(head, body...)); got != h.shown[names[0]] {
+		if got := hex.EncodeToString(slices.Concat(head, body)); got != h.shown[names[0]] {
 			h.t.Errorf("the simulator sends as %q\n%s\nand the page shows\n%s", names[0], got, h.shown[names[0]])
 		}
 		h.mu.Lock()
