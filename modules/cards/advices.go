@@ -70,15 +70,35 @@ func (s *Service) Advise(ctx context.Context, a Advice) (Decision, error) {
 	if err != nil {
 		return Decision{}, err
 	}
-	missing, err := s.instead(ctx, a)
-	if err != nil {
-		return Decision{}, err
-	}
-	d, err := s.book(ctx, a, key, link, at, from, missing)
+	d, err := s.bookMissing(ctx, a, key, link, at, from)
 	if errors.Is(err, idem.ErrKeyReused) {
 		return s.decidedBefore(ctx, key, err)
 	}
 	return d, err
+}
+
+// errToldMeanwhile says that somebody else told of the same purchase, and was
+// booked, between the look and the booking.
+var errToldMeanwhile = errors.New("cards: the same purchase was booked meanwhile")
+
+// bookMissing books what is not booked yet of an advice's purchase, and looks
+// again when others tell of it at the same time.
+func (s *Service) bookMissing(ctx context.Context, a Advice, key idem.Key, link Link, at Place, from payer) (d Decision, err error) {
+	const looks = 3
+	for range looks {
+		paid, err := s.paidAlready(ctx, a)
+		if err != nil {
+			return d, err
+		}
+		missing, err := s.instead(ctx, a, paid)
+		if err != nil {
+			return d, err
+		}
+		if d, err = s.book(ctx, a, key, link, at, from, missing, paid); !errors.Is(err, errToldMeanwhile) {
+			return d, err
+		}
+	}
+	return d, fault.ErrUnavailable.Because(errToldMeanwhile)
 }
 
 // advisedBefore finds what was answered to an advice, or that it was reversed
@@ -122,12 +142,12 @@ func (s *Service) walletFor(ctx context.Context, citizen uuid.UUID) (p payer, er
 	return p, errors.Join(err, vouchers.ErrWalletUnknown)
 }
 
-// instead settles an advice with what was booked of its purchase already, and
-// returns what is still to be booked of the voucher's part.
-func (s *Service) instead(ctx context.Context, a Advice) (missing money.Amount, err error) {
-	paid, err := s.paidAlready(ctx, a)
-	if err != nil || paid == uuid.Nil {
-		return a.Voucher, err
+// instead settles an advice with the payment that was booked of its purchase
+// already (uuid.Nil: none), and returns what is still to be booked of the
+// voucher's part.
+func (s *Service) instead(ctx context.Context, a Advice, paid uuid.UUID) (missing money.Amount, err error) {
+	if paid == uuid.Nil {
+		return a.Voucher, nil
 	}
 	p, err := s.payments.Get(asSystem(ctx), paid)
 	if err != nil {
@@ -173,13 +193,17 @@ func (s *Service) paidAlready(ctx context.Context, a Advice) (payment uuid.UUID,
 	return payment, err
 }
 
-// book books an advice, once for its key.
-func (s *Service) book(ctx context.Context, a Advice, key idem.Key, link Link, at Place, from payer, missing money.Amount) (d Decision, err error) {
+// book books an advice, once for its key, if of its purchase nothing but paid
+// was booked.
+func (s *Service) book(ctx context.Context, a Advice, key idem.Key, link Link, at Place, from payer, missing money.Amount, paid uuid.UUID) (d Decision, err error) {
 	m, err := s.merchants.Get(ctx, at.MerchantID)
 	if err != nil {
 		return d, err
 	}
 	d, replayed, err := idem.Once(ctx, s.keys, key, func(ctx context.Context) (d Decision, err error) {
+		if err := s.aloneWith(ctx, a, paid); err != nil {
+			return d, err
+		}
 		kept := Authorisation{ID: uuid.Must(uuid.NewV7()), Source: "advice", Voucher: missing, Account: a.Account}
 		if missing > 0 {
 			u := use(Request{Message: a.Message, Amount: a.Amount}, link)
@@ -206,6 +230,22 @@ func (s *Service) book(ctx context.Context, a Advice, key idem.Key, link Link, a
 		return d, err
 	}
 	return d, s.fellThrough(ctx, debit{a.Message, a.Account, "advice"}, link, m.ID)
+}
+
+// aloneWith makes those who tell of one purchase take turns, and sees that
+// nobody booked it since it was looked for.
+func (s *Service) aloneWith(ctx context.Context, a Advice, paid uuid.UUID) error {
+	if a.Retrieval == "" || paid != uuid.Nil {
+		return nil
+	}
+	if err := s.store.lockPurchase(ctx, a.Issuer, a.Retrieval); err != nil {
+		return err
+	}
+	known, err := s.store.authorisationOf(ctx, a.Issuer, a.Retrieval)
+	if err == nil && known != nil && known.PaymentID != nil {
+		err = errToldMeanwhile
+	}
+	return err
 }
 
 // park keeps an advice that cannot be booked yet.

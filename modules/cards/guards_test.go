@@ -2,6 +2,7 @@ package cards_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -161,6 +162,28 @@ func TestAStandInIsBookedOnce(t *testing.T) {
 			w.sound()
 		})
 	}
+}
+
+// Many who tell of one purchase in the same moment, each under a name of its own.
+func TestAStandInThatManyTellOfAtOnceIsBookedOnce(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	b := w.buyer(10_000)
+	for round := range 5 {
+		for _, err := range together(6, func(n int) error {
+			m := b.message(fmt.Sprintf("purchase-%d", round), 0)
+			m.Key = fmt.Sprintf("advice-%d-%d", round, n)
+			_, err := w.cards.Advise(w.ctx, cards.Advice{Message: m, Amount: 300, Voucher: 300})
+			return err
+		}) {
+			w.must(err)
+		}
+	}
+	w.relay()
+	if b.balance() != 8_500 {
+		t.Errorf("%d left", b.balance())
+	}
+	w.sound()
 }
 
 // settleWith settles the one row that is open.

@@ -45,6 +45,12 @@ const selectAuthorisations = `SELECT * FROM cards.authorisations WHERE tenant_id
 
 // authorisationOf finds what was approved under a retrieval number; swaps are
 // not the issuer's to tell.
+// lockPurchase makes transactions about one purchase take turns.
+func (s store) lockPurchase(ctx context.Context, issuer, retrieval string) error {
+	return s.db.In(ctx).Exec(`SELECT pg_advisory_xact_lock(hashtextextended('cards ' || ?::text || ' ' || ?::text, ?::int))`,
+		issuer, retrieval, tenant.From(ctx)).Error
+}
+
 func (s store) authorisationOf(ctx context.Context, issuer, retrieval string) (*Authorisation, error) {
 	var found []Authorisation
 	err := s.db.In(ctx).Raw(selectAuthorisations+` AND issuer = ? AND retrieval = ? AND refusal = '' AND source <> 'swap' ORDER BY id LIMIT 1`,
