@@ -59,7 +59,7 @@ func (a *App) timers() []timer {
 		{"forget-sessions", time.Hour, func(ctx context.Context) error { _, err := a.Sessions.Forget(ctx); return err }},
 		{"forget-keys", time.Hour, a.forgetKeys},
 		{"verify", daily, a.verifyAll},
-		{"verify-asked", 2 * time.Second, a.Reports.VerifyWanted},
+		{"verify-asked", 5 * time.Second, a.Reports.VerifyWanted},
 	}
 }
 

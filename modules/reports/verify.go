@@ -36,7 +36,7 @@ func (v Verification) Clean() bool { return len(v.Differences) == 0 }
 const (
 	differencesMost = 1_000
 	verifyPause     = 30 * time.Second // between two runs by hand
-	verifyMost      = 3 * time.Hour    // that a run takes
+	verifyMost      = 15 * time.Minute // that a municipality takes; who took it up has died if it takes longer
 )
 
 // Verify recomputes every balance from transfers, every payment and purchase
