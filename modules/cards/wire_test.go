@@ -103,7 +103,7 @@ func wrapped(text string) string {
 var elsewhere = regexp.MustCompile(`^(login|sign-in|second-factor|passkey|password|proof|web-session|approval|access|identity|idempotency-key-(missing|invalid)|` +
 	`qr-|merchant-(registered|state-wrong)|policy-|purchase-|subsidy-|agreement-|citizen-(too-young|not-joined)|method-|request-|media-|cross-site|other-workplace|` +
 	`account-(holder|limit|linked)|bank-|claim-|swap-|clearing-|card-(link|exists|offer|not-yours|issuer-silent)|fall-through-|step-up-|clerk|` +
-	`download-|correction-|terminal-(mapped|import|list|task|of-another)|stray-)`)
+	`download-|correction-|buyer-|terminal-(mapped|import|list|task|of-another)|stray-)`)
 
 // Every fault that a decision can give has a code of its own.
 func TestEveryFaultHasAResponseCode(t *testing.T) {
