@@ -29,6 +29,7 @@ const (
 	benchPlatform = "bench"
 	watched       = 25 // sessions whose ending is timed on every server, from the first to the last
 	comers        = 64 // devices that come back at a time
+	looksEvery    = 100 * time.Millisecond
 )
 
 // ResetResult is what a reset of many sessions did to them and to payments.
@@ -212,9 +213,16 @@ func withToken(all []Handset) (some []Handset) {
 	return some
 }
 
-// watchRefusals notes when a server first refuses each session's token.
+// watchRefusals notes when a server first refuses each session's token. It looks
+// often enough to see it, and no oftener: what it asks is taken from what is measured.
 func watchRefusals(ctx context.Context, server string, some []Handset, refused map[uuid.UUID]time.Time) {
+	tick := time.NewTicker(looksEvery)
+	defer tick.Stop()
 	for len(refused) < len(some) && ctx.Err() == nil {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
 		for _, h := range some {
 			if !refused[h.session].IsZero() {
 				continue

@@ -154,7 +154,7 @@ func (r ResetOrder) SuccessPerCent() int {
 }
 
 const (
-	batchMost       = 1000             // locks are held no longer than a device can wait
+	batchMost       = 100              // locks are held no longer than a payment can wait
 	trialMost       = 1000             // ended before it is known whether devices come back
 	trialLeast      = 20               // outcomes that tell
 	trialWait       = 30 * time.Second // for them
@@ -475,7 +475,7 @@ func (s *Service) RunResets(ctx context.Context) {
 		for more := err == nil; more; {
 			began := time.Now() //nolint:forbidigo // a duration, not a moment
 			if more, err = s.AdvanceResets(asked); more {
-				rest(asked, time.Since(began)) //nolint:forbidigo // a duration
+				rest(asked, restFor*time.Since(began)) //nolint:forbidigo // a duration
 			}
 		}
 		cancel()
@@ -485,7 +485,10 @@ func (s *Service) RunResets(ctx context.Context) {
 	}
 }
 
-// rest leaves the database to others for as long as it was taken from them.
+// restFor is how much longer the database is left to others than it was taken from them.
+const restFor = 3
+
+// rest waits between batches.
 func rest(ctx context.Context, length time.Duration) {
 	wait := time.NewTimer(length)
 	defer wait.Stop()
