@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -31,15 +30,7 @@ charge already, this command refuses.`,
 				}
 				in.TenantID = id
 			}
-			cfg, err := load(cmd)
-			if err != nil {
-				return err
-			}
-			if cfg.Database.URL == "" {
-				return misuse{errors.New("database.url is not set: give it in --config or JANGTEO_DATABASE_URL")}
-			}
-			cfg.Log.Level = "error"
-			s, err := newServer(cmd.Context(), cfg, os.Stderr, false)
+			s, err := configured(cmd)
 			if err != nil {
 				return err
 			}

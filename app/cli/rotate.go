@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 )
@@ -16,15 +14,7 @@ within ten seconds and sign with it a minute later; nothing is started again. Th
 before it stay published for good, for what they signed is kept for years. (The keys of
 access tokens rotate by themselves.)`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := load(cmd)
-			if err != nil {
-				return err
-			}
-			if cfg.Database.URL == "" {
-				return misuse{errors.New("database.url is not set: give it in --config or JANGTEO_DATABASE_URL")}
-			}
-			cfg.Log.Level = "error"
-			s, err := newServer(cmd.Context(), cfg, os.Stderr, false)
+			s, err := configured(cmd)
 			if err != nil {
 				return err
 			}

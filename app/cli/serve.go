@@ -178,3 +178,17 @@ func served(err error) error {
 	}
 	return err
 }
+
+// configured builds the app on the configured database, for a command that does
+// one thing and serves nobody. Close its app.
+func configured(cmd *cobra.Command) (*server, error) {
+	cfg, err := load(cmd)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Database.URL == "" {
+		return nil, misuse{errors.New("database.url is not set: give it in --config or JANGTEO_DATABASE_URL")}
+	}
+	cfg.Log.Level = "error"
+	return newServer(cmd.Context(), cfg, os.Stderr, false)
+}

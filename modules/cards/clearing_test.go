@@ -122,11 +122,7 @@ func TestEveryAlterationIsSeen(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)
 	b := w.buyer(100_000)
-	b.token = b.token[:36]
-	link, err := w.cards.KeepLink(w.ctx, b.citizen, issuer, b.token)
-	w.must(err)
-	_, err = w.cards.SetOption(w.ctx, b.citizen, link.ID, cards.Option{TenantID: w.kit.Tenant, Mode: cards.VoucherOnly, Main: true})
-	w.must(err)
+	b.shortens()
 	w.must(w.cards.Map(w.ctx, issuer, w.number(0), "T9", w.shops[0].ID)) // other terminals of the same shop
 	w.must(w.cards.Map(w.ctx, issuer, w.number(0)+"B", terminal(0), w.shops[0].ID))
 	alterations := map[string]func(*row){
@@ -147,7 +143,7 @@ func TestEveryAlterationIsSeen(t *testing.T) {
 		want[r.retrieval] = differs
 	}
 	w.relay()
-	_, err = w.cards.Clear(w.ctx, w.file("csv", 1, rows...))
+	_, err := w.cards.Clear(w.ctx, w.file("csv", 1, rows...))
 	w.must(err)
 	found, _, err := w.cards.Rows(w.ctx, cards.RowFilter{})
 	w.must(err)

@@ -89,14 +89,10 @@ func TestAFallThroughIsOfferedOnce(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)
 	b := w.buyer(10_000)
-	b.token = b.token[:36]
-	link, err := w.cards.KeepLink(w.ctx, b.citizen, issuer, b.token)
-	w.must(err)
-	_, err = w.cards.SetOption(w.ctx, b.citizen, link.ID, cards.Option{TenantID: w.kit.Tenant, Mode: cards.VoucherOnly, Main: true})
-	w.must(err)
+	b.shortens()
 	f := b.fell("fell", 4_000)
 	key := "fell"
-	_, err = w.cards.Clear(w.ctx, w.file("csv", 1, b.row("B", key, 0, 4_000)))
+	_, err := w.cards.Clear(w.ctx, w.file("csv", 1, b.row("B", key, 0, 4_000)))
 	w.must(err)
 	list, err := w.cards.FallThroughs(w.ctx, b.citizen)
 	w.must(err)
@@ -131,11 +127,7 @@ func TestAStandInIsBookedOnce(t *testing.T) {
 			t.Parallel()
 			w := newTown(t)
 			b := w.buyer(10_000)
-			b.token = b.token[:36]
-			link, err := w.cards.KeepLink(w.ctx, b.citizen, issuer, b.token)
-			w.must(err)
-			_, err = w.cards.SetOption(w.ctx, b.citizen, link.ID, cards.Option{TenantID: w.kit.Tenant, Mode: cards.VoucherOnly, Main: true})
-			w.must(err)
+			b.shortens()
 			advise := func(key string) error {
 				m := b.message("purchase", 0)
 				m.Key = key
@@ -202,15 +194,11 @@ func TestARowIsSettledInOneWay(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)
 	b := w.buyer(10_000)
-	b.token = b.token[:36]
-	link, err := w.cards.KeepLink(w.ctx, b.citizen, issuer, b.token)
-	w.must(err)
-	_, err = w.cards.SetOption(w.ctx, b.citizen, link.ID, cards.Option{TenantID: w.kit.Tenant, Mode: cards.VoucherOnly, Main: true})
-	w.must(err)
+	b.shortens()
 	var want int64 = 10_000
 	for round := range 6 {
 		retrieval := string(rune('a'+round)) + b.citizen.String()[28:]
-		_, err = w.cards.Clear(w.ctx, w.file("csv", round+1, b.row("S", retrieval, 1_000, 0)))
+		_, err := w.cards.Clear(w.ctx, w.file("csv", round+1, b.row("S", retrieval, 1_000, 0)))
 		w.must(err)
 		rows, _, err := w.cards.Rows(w.ctx, cards.RowFilter{States: cards.OpenRows})
 		w.must(err)

@@ -143,6 +143,16 @@ func (w *town) buyer(balance money.Amount) *buyer {
 	return b
 }
 
+// shortens gives the buyer a main card whose token fits into a clearing file.
+func (b *buyer) shortens() {
+	b.w.t.Helper()
+	b.token = b.token[:36]
+	link, err := b.w.cards.KeepLink(b.w.ctx, b.citizen, issuer, b.token)
+	b.w.must(err)
+	_, err = b.w.cards.SetOption(b.w.ctx, b.citizen, link.ID, cards.Option{TenantID: b.w.kit.Tenant, Mode: cards.VoucherOnly, Main: true})
+	b.w.must(err)
+}
+
 func (b *buyer) buy(amount money.Amount) {
 	b.w.t.Helper()
 	bought, err := b.w.vouchers.ImportPurchases(b.w.ctx, []vouchers.PastPurchase{{

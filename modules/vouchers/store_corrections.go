@@ -78,8 +78,8 @@ func (s store) fundings(ctx context.Context, page Page) ([]Funding, error) {
 
 // correctionClaims lists what corrections and fundings say of their entries, in
 // the order of the entries' ids.
-func (s store) correctionClaims(ctx context.Context, after uuid.UUID, limit int) (list []ledger.Claim, err error) {
-	rows, err := s.db.SQL(ctx).QueryContext(ctx, fmt.Sprintf(`
+func (s store) correctionClaims(ctx context.Context, after uuid.UUID, limit int) ([]ledger.Claim, error) {
+	return s.readClaims(ctx, fmt.Sprintf(`
 		SELECT * FROM (
 			(SELECT id, 'correction ' || id, CASE WHEN takes THEN '%s' ELSE '%s' END, amount, coalesce(answers, '%[5]s'::uuid) FROM vouchers.corrections
 			 WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3)
@@ -88,18 +88,6 @@ func (s store) correctionClaims(ctx context.Context, after uuid.UUID, limit int)
 			 WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3)
 		) c ORDER BY id LIMIT $3`, ledger.WalletDebited, ledger.WalletCredited, ledger.FundingReturned, ledger.Funding, uuid.Nil),
 		tenant.From(ctx), after, limit)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var c ledger.Claim
-		if err := rows.Scan(&c.EntryID, &c.Object, &c.Kind, &c.Amount, &c.Answers); err != nil {
-			return nil, err
-		}
-		list = append(list, c)
-	}
-	return list, rows.Err()
 }
 
 // eachCorrectionClaim hands over the same.

@@ -42,8 +42,8 @@ func (s store) verify(ctx context.Context) (list []ledger.Difference, err error)
 }
 
 // claims lists what purchases say of their entries, in the order of the entries' ids.
-func (s store) claims(ctx context.Context, after uuid.UUID, limit int) (list []ledger.Claim, err error) {
-	rows, err := s.db.SQL(ctx).QueryContext(ctx, fmt.Sprintf(`
+func (s store) claims(ctx context.Context, after uuid.UUID, limit int) ([]ledger.Claim, error) {
+	return s.readClaims(ctx, fmt.Sprintf(`
 		SELECT * FROM (
 			(SELECT reserve_entry_id AS entry_id, 'purchase ' || id, '%[1]s', subsidy, '%[4]s'::uuid FROM vouchers.purchases
 			 WHERE tenant_id = $1 AND reserve_entry_id > $2 ORDER BY reserve_entry_id LIMIT $3)
@@ -53,6 +53,11 @@ func (s store) claims(ctx context.Context, after uuid.UUID, limit int) (list []l
 			 WHERE tenant_id = $1 AND settle_entry_id > $2 ORDER BY settle_entry_id LIMIT $3)
 		) c ORDER BY entry_id LIMIT $3`, ledger.PurchaseReserved, ledger.PurchaseCompleted, ledger.PurchaseReleased, uuid.Nil),
 		tenant.From(ctx), after, limit)
+}
+
+// readClaims reads a page of claims: entry, object, kind, amount and what it answers.
+func (s store) readClaims(ctx context.Context, sql string, args ...any) (list []ledger.Claim, err error) {
+	rows, err := s.db.SQL(ctx).QueryContext(ctx, sql, args...)
 	if err != nil {
 		return nil, err
 	}
