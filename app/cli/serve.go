@@ -84,7 +84,7 @@ func newServer(ctx context.Context, cfg config.Config, logs io.Writer, demo bool
 // What the heap may grow to before it is collected, of what lives on it, and the
 // memory at which collecting gets more eager than that.
 const (
-	heapPercent = 400
+	heapPercent = 800
 	memoryMost  = 320 << 20
 )
 

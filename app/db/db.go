@@ -87,6 +87,9 @@ func Pool(ctx context.Context, o Options) (*pgxpool.Pool, error) {
 		// What the lane asks is always few rows by their keys. A plan made while a
 		// table was small, and kept while it grows, must not read all of it.
 		set["enable_seqscan"] = "off"
+		// Nor does a plan depend on how many orders are in a batch: planning the
+		// lane's statement takes longer than carrying it out for one of them.
+		set["plan_cache_mode"] = "force_generic_plan"
 	}
 	return pgxpool.NewWithConfig(ctx, cfg)
 }
@@ -195,6 +198,26 @@ func (d *DB) Platform(ctx context.Context, work func(context.Context) error) err
 		return work(ctx)
 	}
 	return d.run(ctx, tenant.Platform, work)
+}
+
+// InTurn runs work in one transaction for one municipality after another: what
+// it does for any of them commits with all of it, or none does.
+func (d *DB) InTurn(ctx context.Context, ids []tenant.ID, work func(context.Context) error) error {
+	if InTx(ctx) {
+		panic("db: municipalities in turn inside a transaction")
+	}
+	return d.run(ctx, tenant.Platform, func(ctx context.Context) error {
+		o := ctx.Value(key{}).(*open)
+		for _, id := range ids {
+			if err := scope(ctx, o, id); err != nil {
+				return err
+			}
+			if err := work(tenant.With(ctx, id)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // Aside is Platform on connections that no crowd takes: what requests keep in

@@ -20,6 +20,7 @@ import (
 
 const (
 	batchMost    = 200
+	togetherMost = 16 // municipalities in one transaction
 	attemptsMost = 12 // about two hours of growing waits, then a person looks
 )
 
@@ -140,8 +141,8 @@ func (o *Outbox) Run(ctx context.Context, poll time.Duration) {
 	}
 }
 
-// Relay handles what waits now, one batch a tenant, and reports whether more
-// was left than a batch holds.
+// Relay handles what waits now, at most one batch a tenant, and reports whether
+// more was left.
 func (o *Outbox) Relay(ctx context.Context) (more bool, err error) {
 	tenants, err := o.store.tenants(ctx, o.now())
 	if err != nil {
@@ -159,29 +160,61 @@ func (o *Outbox) relayNews(ctx context.Context) (more bool, err error) {
 	return o.relayAll(ctx, tenants)
 }
 
+// relayAll handles what waits for some municipalities, a few of them in one
+// transaction: most have one or two events, and a commit each would cost more
+// than all else.
 func (o *Outbox) relayAll(ctx context.Context, tenants []tenant.ID) (more bool, failed error) {
-	for _, id := range tenants {
-		left, err := o.RelayOf(tenant.With(ctx, id))
-		if left {
+	slices.Sort(tenants) // two relays lock in one order
+	for few := range slices.Chunk(tenants, togetherMost) {
+		left, err := o.relayTogether(ctx, few)
+		if len(left) > 0 {
 			more = true
-			o.Poke(id)
+			o.Poke(left...)
 		}
 		failed = errors.Join(failed, err)
 	}
 	return more, failed
 }
 
+// relayTogether tells which of the municipalities had more than a batch holds.
+// When something fails, each is told alone.
+func (o *Outbox) relayTogether(ctx context.Context, tenants []tenant.ID) (left []tenant.ID, failed error) {
+	err := o.db.InTurn(ctx, tenants, func(ctx context.Context) error {
+		n, err := o.relay(ctx)
+		if n == batchMost {
+			left = append(left, tenant.From(ctx))
+		}
+		return err
+	})
+	if err == nil || db.Gone(err) || ctx.Err() != nil {
+		return left, err
+	}
+	left = nil
+	for _, id := range tenants {
+		more, err := o.RelayOf(tenant.With(ctx, id))
+		if more {
+			left = append(left, id)
+		}
+		failed = errors.Join(failed, err)
+	}
+	return left, failed
+}
+
+func (o *Outbox) relay(ctx context.Context) (handled int, err error) {
+	events, err := o.store.take(ctx, batchMost, o.now())
+	if err != nil {
+		return 0, err
+	}
+	return len(events), o.handle(ctx, events)
+}
+
 // RelayOf is Relay for the tenant in ctx alone. When a handler fails, the batch
 // is taken apart so that one bad event does not hold up its neighbours.
 func (o *Outbox) RelayOf(ctx context.Context) (more bool, err error) {
 	n := 0
-	err = o.db.Tx(ctx, func(ctx context.Context) error {
-		events, err := o.store.take(ctx, batchMost, o.now())
-		if err != nil {
-			return err
-		}
-		n = len(events)
-		return o.handle(ctx, events)
+	err = o.db.Tx(ctx, func(ctx context.Context) (err error) {
+		n, err = o.relay(ctx)
+		return err
 	})
 	if err == nil || db.Gone(err) || ctx.Err() != nil {
 		return n == batchMost, err

@@ -2,12 +2,14 @@ package outbox_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"testing"
 	"time"
 
 	"jangteo/app/clock"
 	"jangteo/app/outbox"
+	"jangteo/app/tenant"
 	"jangteo/app/testkit"
 )
 
@@ -75,4 +77,47 @@ func TestWhatAnotherServerLeftIsToldAtThePoll(t *testing.T) {
 	hears(t, heard, 1) // the first look is behind us
 	put(t, ctx, kit, gone, 7)
 	hears(t, heard, 7)
+}
+
+// Municipalities are told of together; one bad event among them holds up nobody,
+// and what was done before it failed is not done twice.
+func TestOneBadEventHoldsUpNoNeighbour(t *testing.T) {
+	kit, ctx := testkit.Open(t)
+	other := tenant.With(ctx, kit.Tenant+5000)
+	kit.Outbox.On(func(ctx context.Context, events []outbox.Event) error {
+		for _, e := range events {
+			var n int
+			if err := e.Into(&n); err != nil {
+				return err
+			}
+			if n == 13 {
+				return errors.New("bad luck")
+			}
+			if err := kit.Outbox.Put(ctx, "test.echoed", n); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, "test.happened")
+	for _, n := range []int{1, 13, 2} {
+		put(t, ctx, kit, kit.Outbox, n)
+	}
+	put(t, other, kit, kit.Outbox, 3)
+	if _, err := kit.Outbox.Relay(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []struct {
+		who   context.Context
+		topic string
+		left  string
+	}{{ctx, "test.echoed", "1,2"}, {ctx, "test.happened", "13"}, {other, "test.echoed", "3"}, {other, "test.happened", ""}} {
+		var left string
+		err := kit.DB.Tx(want.who, func(ctx context.Context) error {
+			return kit.DB.In(ctx).Raw(`SELECT coalesce(string_agg(payload::text, ',' ORDER BY id), '') FROM app.outbox WHERE tenant_id = ? AND topic = ?`,
+				tenant.From(ctx), want.topic).Scan(&left).Error
+		})
+		if err != nil || left != want.left {
+			t.Errorf("%s of %s: %q, %v; want %q", want.topic, tenant.From(want.who), left, err, want.left)
+		}
+	}
 }

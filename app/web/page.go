@@ -75,8 +75,8 @@ type page struct {
 	layout Layout
 }
 
-// names collects every page that a module declares; Load parses exactly these.
-var names []string
+// declared collects every page that a module declares; LoadPages parses exactly these.
+var declared []page
 
 // NewPage declares a page, for example NewPage[listView](web.Desk, "payments/list").
 func NewPage[T any](layout Layout, name string) Page[T] {
@@ -84,7 +84,7 @@ func NewPage[T any](layout Layout, name string) Page[T] {
 	if _, ok := any(&view).(framed); !ok {
 		panic("web: the view of " + name + " does not embed web.Frame")
 	}
-	names = append(names, name)
+	declared = append(declared, page{name, layout})
 	return Page[T]{page{name, layout}}
 }
 
@@ -97,25 +97,26 @@ type Pages struct {
 	sets  map[string]*template.Template
 }
 
-// LoadPages parses layouts, partials and pages together, and fails when a
-// declared page has no file. asset turns a static file's name into its address.
+// LoadPages parses every declared page with the layout and partials that it
+// calls, and fails when one has no file. asset turns a static file's name into
+// its address.
 func LoadPages(files fs.FS, words i18n.Words, asset func(string) string) (*Pages, error) {
 	p := &Pages{Words: words, sets: map[string]*template.Template{}}
 	for _, lang := range i18n.Languages {
-		base, err := template.New("").Funcs(Funcs(words, lang, asset)).Option("missingkey=error").
-			ParseFS(files, "layouts/*.html", "partials/*.html")
+		funcs := Funcs(words, lang, asset)
+		shared, err := template.New("").Funcs(funcs).ParseFS(files, "layouts/*.html", "partials/*.html")
 		if err != nil {
 			return nil, err
 		}
-		for _, name := range names {
-			set, err := base.Clone()
+		for _, page := range declared {
+			set, err := template.New("").Funcs(funcs).Option("missingkey=error").ParseFS(files, "pages/"+page.name+".html")
 			if err == nil {
-				set, err = set.ParseFS(files, "pages/"+name+".html")
+				err = complete(set, shared, "layout-"+string(page.layout))
 			}
 			if err != nil {
-				return nil, fmt.Errorf("page %s: %w", name, err)
+				return nil, fmt.Errorf("page %s: %w", page.name, err)
 			}
-			p.sets[lang+"/"+name] = set
+			p.sets[lang+"/"+page.name] = set
 		}
 	}
 	return p, nil
@@ -123,7 +124,12 @@ func LoadPages(files fs.FS, words i18n.Words, asset func(string) string) (*Pages
 
 // DeclaredPages lists the names of all pages, for the test that finds files
 // that no page declares.
-func DeclaredPages() []string { return names }
+func DeclaredPages() (names []string) {
+	for _, page := range declared {
+		names = append(names, page.name)
+	}
+	return names
+}
 
 // Funcs are what templates may call.
 func Funcs(words i18n.Words, lang string, asset func(string) string) template.FuncMap {

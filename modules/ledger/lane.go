@@ -22,7 +22,7 @@ import (
 
 // LaneOptions shape the fast lane.
 type LaneOptions struct {
-	Writers  int // batches in flight; 0 means 2
+	Writers  int // batches in flight at most; 0 means 2
 	BatchMax int // orders in a batch; 0 means 100
 	QueueMax int // orders waiting for a writer before callers are told to come back; 0 means 4096
 	// OneTenant keeps a batch to one municipality, as a database distributed by
@@ -48,12 +48,23 @@ type Lane struct {
 	store   laneStore
 	now     clock.Now
 	options LaneOptions
-	queues  []chan *waiting
 	seed    maphash.Seed
-	stop    chan struct{}
 	writers sync.WaitGroup
 
+	mu      sync.Mutex
+	queues  []queue // of the municipalities, by their hash
+	news    *sync.Cond
+	stopped bool
+
 	statements *gather.Desk[statement, []Line]
+}
+
+// queue holds the orders of some municipalities. No two batches hold any of one
+// queue at a time, so that those of one server never wait for each other's
+// wallets, nor meet each other's keys.
+type queue struct {
+	orders []*waiting
+	taken  bool // a batch of it is under way
 }
 
 // waiting is an order whose caller has not been answered.
@@ -77,15 +88,14 @@ var ErrBusy = fault.DeclareWait(fault.Unavailable, "lane-busy", time.Second)
 // what was accepted.
 func NewLane(d *db.DB, now clock.Now, o LaneOptions) *Lane {
 	o.Writers, o.BatchMax, o.QueueMax = defaultTo(o.Writers, 2), defaultTo(o.BatchMax, 100), defaultTo(o.QueueMax, 4096)
-	l := &Lane{store: newLaneStore(d, o), now: now, options: o, seed: maphash.MakeSeed(), stop: make(chan struct{})}
+	l := &Lane{store: newLaneStore(d, o), now: now, options: o, seed: maphash.MakeSeed(), queues: make([]queue, o.Writers)}
+	l.news = sync.NewCond(&l.mu)
 	if o.Told == nil {
 		l.options.Told = func(...tenant.ID) {}
 	}
 	l.statements = gather.NewDesk(1, d.Patience(), l.store.statements)
 	for range o.Writers {
-		queue := make(chan *waiting, o.QueueMax)
-		l.queues = append(l.queues, queue)
-		l.writers.Go(func() { l.write(queue) })
+		l.writers.Go(l.write)
 	}
 	return l
 }
@@ -99,7 +109,10 @@ func defaultTo(n, otherwise int) int {
 
 // Close books what waits and then stops. No order may be sent afterwards.
 func (l *Lane) Close() {
-	close(l.stop)
+	l.mu.Lock()
+	l.stopped = true
+	l.mu.Unlock()
+	l.news.Broadcast()
 	l.writers.Wait()
 }
 
@@ -112,9 +125,7 @@ func (s *Service) Post(ctx context.Context, o Order) (Outcome, error) { return s
 func (l *Lane) post(ctx context.Context, o Order) (Outcome, error) {
 	mustBeSound(o.entry())
 	w := &waiting{Order: o, gone: ctx.Done(), done: make(chan answer, 1)}
-	select {
-	case l.queues[l.queue(o.Tenant)] <- w:
-	default:
+	if !l.add(w) {
 		return Outcome{}, ErrBusy
 	}
 	select {
@@ -125,42 +136,81 @@ func (l *Lane) post(ctx context.Context, o Order) (Outcome, error) {
 	}
 }
 
-// queue keeps a municipality to one writer, so that two batches of one server
-// never wait for each other's wallets.
-func (l *Lane) queue(id tenant.ID) int {
-	return int(maphash.Comparable(l.seed, id) % uint64(len(l.queues)))
+func (l *Lane) add(w *waiting) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	q := &l.queues[maphash.Comparable(l.seed, w.Tenant)%uint64(len(l.queues))]
+	if len(q.orders) >= l.options.QueueMax {
+		return false
+	}
+	q.orders = append(q.orders, w)
+	if !l.underWay() || len(q.orders) == l.worth() {
+		l.news.Signal()
+	}
+	return true
 }
 
-func (l *Lane) write(queue chan *waiting) {
-	var kept []*waiting
+// worth is how many orders are worth a statement beside another one: a statement
+// for one takes as long as one for ten.
+func (l *Lane) worth() int { return max(1, l.options.BatchMax/4) }
+
+func (l *Lane) underWay() bool {
+	return slices.ContainsFunc(l.queues, func(q queue) bool { return q.taken })
+}
+
+func (l *Lane) write() {
 	for {
-		if len(kept) == 0 {
-			select {
-			case w := <-queue:
-				kept = append(kept, w)
-			case <-l.stop:
-				select {
-				case w := <-queue:
-					kept = append(kept, w)
-				default:
-					return
-				}
-			}
+		batch, from := l.take()
+		if from == nil {
+			return
 		}
-	drain:
-		for len(kept) < l.options.BatchMax {
-			select {
-			case w := <-queue:
-				kept = append(kept, w)
-			default:
-				break drain
-			}
-		}
-		var batch []*waiting
-		batch, kept = split(slices.DeleteFunc(kept, left), l.options.OneTenant)
 		if len(batch) > 0 {
 			l.book(batch)
 		}
+		l.giveBack(from)
+	}
+}
+
+// take waits for orders and returns a batch with the queues that it is of. While
+// no batch is under way, whatever waits goes, together; beside another, only what
+// is worth it. After Close, and when nothing waits any more, it returns no queue.
+func (l *Lane) take() (batch []*waiting, from []*queue) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for {
+		least := 1
+		if l.underWay() {
+			least = l.worth()
+		}
+		for i := range l.queues {
+			q := &l.queues[i]
+			if q.taken || len(q.orders) < least {
+				continue
+			}
+			if len(batch) >= l.worth() || len(batch) > 0 && l.options.OneTenant {
+				l.news.Signal() // for another writer
+				break
+			}
+			var some []*waiting
+			some, q.orders = split(slices.DeleteFunc(q.orders, left), l.options.BatchMax-len(batch), l.options.OneTenant)
+			batch, from, q.taken = append(batch, some...), append(from, q), true
+		}
+		if from != nil || l.stopped && !l.underWay() {
+			return batch, from
+		}
+		l.news.Wait()
+	}
+}
+
+// giveBack ends a batch; whoever waited for that is told.
+func (l *Lane) giveBack(from []*queue) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, q := range from {
+		q.taken = false
+	}
+	if l.stopped {
+		l.news.Broadcast()
 	}
 }
 
@@ -175,11 +225,14 @@ func left(w *waiting) bool {
 	}
 }
 
-// split takes what can go together: one order a wallet and one a key, and one
-// municipality where the database is distributed.
-func split(all []*waiting, oneTenant bool) (batch, rest []*waiting) {
-	seen := make(map[tenant.Key]bool, 2*len(all))
-	for _, w := range all {
+// split takes what can go together, and no more than most: one order a wallet
+// and one a key, and one municipality where the database is distributed.
+func split(all []*waiting, most int, oneTenant bool) (batch, rest []*waiting) {
+	seen := make(map[tenant.Key]bool, 2*min(most, len(all)))
+	for i, w := range all {
+		if len(batch) == most {
+			return batch, append(rest, all[i:]...)
+		}
 		wallet, key := tenant.Key{Tenant: w.Tenant, ID: w.Wallet}, tenant.Key{Tenant: w.Tenant, ID: w.Key.ID}
 		if seen[wallet] || seen[key] || oneTenant && w.Tenant != all[0].Tenant {
 			rest = append(rest, w)

@@ -16,7 +16,7 @@ import (
 const (
 	resumesAtOnce  = 4 // on this server: they wait for the database, as payments do
 	resumeWait     = 2 * time.Second
-	earlyMost      = 2 * time.Second // by which a crowd may be ahead of the pace
+	turnMost       = 2 * time.Second // that one of a crowd waits for its turn
 	comeBackAfter  = 2 * time.Second
 	spreadMost     = 10 * time.Minute
 	spreadRemember = time.Hour
@@ -29,25 +29,26 @@ type pace struct {
 	interval time.Duration // from one to the next, when many come
 
 	mu   sync.Mutex
-	next time.Time // when the one after the last would be on time
+	next time.Time // whose turn is not given yet
 }
 
 func newPace(perSecond int) *pace {
 	return &pace{places: make(chan struct{}, resumesAtOnce), interval: time.Second / time.Duration(perSecond)}
 }
 
-// take counts one device in, or tells that too many come at once.
-func (p *pace) take(now time.Time) bool {
+// turn gives a device its turn, one interval after the one before it, so that a
+// crowd never works all at once; or tells that too many wait already.
+func (p *pace) turn(now time.Time) (wait time.Duration, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.next.Before(now) {
 		p.next = now
 	}
-	if p.next.Sub(now) > earlyMost {
-		return false
+	if wait = p.next.Sub(now); wait > turnMost {
+		return 0, false
 	}
 	p.next = p.next.Add(p.interval)
-	return true
+	return wait, true
 }
 
 // enter takes one of the few places at the database.
@@ -68,13 +69,15 @@ func later(after time.Duration) error {
 	return fault.ErrUnavailable.After(after + rand.N(2*after)) //nolint:gosec // spread, not secret
 }
 
-// admit lets a device ask for a challenge, or says when to come back: sooner
-// where no reset is behind the crowd.
-func (s *Service) admit() error {
-	if s.pace.take(s.now()) {
-		return nil
+// admit lets a device ask for a challenge when it is its turn, or says when to
+// come back: sooner where no reset is behind the crowd.
+func (s *Service) admit(ctx context.Context) error {
+	wait, ok := s.pace.turn(s.now())
+	if !ok {
+		return later(max(comeBackAfter, s.watch.longest(s.now(), s.cfg.ResumesPerSecond)/4))
 	}
-	return later(max(comeBackAfter, s.watch.longest(s.now(), s.cfg.ResumesPerSecond)/4))
+	rest(ctx, wait)
+	return ctx.Err()
 }
 
 // resetNews is what is remembered of a running or recent reset.

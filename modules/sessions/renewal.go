@@ -282,7 +282,7 @@ func (s *Service) Challenge(ctx context.Context, device uuid.UUID) (c Challenge,
 	if err := s.challenges.Take(from(ctx, device)); err != nil {
 		return c, err
 	}
-	if err := s.admit(); err != nil {
+	if err := s.admit(ctx); err != nil {
 		return c, err
 	}
 	raw := make([]byte, 32)

@@ -16,7 +16,8 @@ import (
 
 const (
 	pollEvery    = time.Second
-	trustFor     = 5 * time.Second // without a poll that worked
+	pollRest     = 100 * time.Millisecond // from one to the next, however many hints come
+	trustFor     = 5 * time.Second        // without a poll that worked
 	pageOfEnded  = 10_000
 	rememberMore = time.Minute // beyond the life of an access token
 )
@@ -193,7 +194,7 @@ func (s *Service) pollResets(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// Run polls every second, and at once when another server hints, until ctx ends.
+// Run polls every second, and at once when a server hints, until ctx ends.
 func (s *Service) Run(ctx context.Context) {
 	var listening sync.WaitGroup
 	listening.Go(func() { s.listen(ctx) })
@@ -210,6 +211,7 @@ func (s *Service) Run(ctx context.Context) {
 			failing = failed
 			s.log.WarnContext(ctx, "reading ended sessions", "failing", failing, "error", err)
 		}
+		rest(ctx, pollRest)
 		select {
 		case <-ctx.Done():
 			return
