@@ -77,9 +77,9 @@ func (s *Service) keep(ctx context.Context, a Authorisation, r Request, link Lin
 	return s.store.insertAuthorisations(ctx, []Authorisation{a})
 }
 
-// OnCaptured keeps the records of payments by card that the fast lane booked,
+// OnCharged keeps the records of payments by card that the fast lane booked,
 // and offers the rest of those that the voucher paid in part.
-func (s *Service) OnCaptured(ctx context.Context, events []outbox.Event) error {
+func (s *Service) OnCharged(ctx context.Context, events []outbox.Event) error {
 	var list []Authorisation
 	for _, e := range events {
 		var p payments.CapturedEvent

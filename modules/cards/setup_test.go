@@ -80,7 +80,7 @@ func newTown(t testing.TB) *town {
 	w.cards = cards.New(cards.Kits{
 		DB: kit.DB, Lane: kit.Lane, Keys: kit.Keys, Outbox: kit.Outbox, Audit: kit.Audit, Live: w.hub, Desk: w.issuers, Now: now, Log: kit.Log,
 	}, w.ledger, w.citizens, w.merchants, w.vouchers, w.payments)
-	kit.Outbox.On(w.cards.OnCaptured, payments.TopicCaptured)
+	kit.Outbox.On(w.cards.OnCharged, payments.TopicCharged)
 	kit.Outbox.On(w.cards.OnPurchased, vouchers.TopicPurchaseCompleted)
 	w.sell()
 	return w
@@ -220,4 +220,4 @@ func (w *town) sound() {
 	}
 }
 
-var _ outbox.Handler = (*cards.Service)(nil).OnCaptured
+var _ outbox.Handler = (*cards.Service)(nil).OnCharged

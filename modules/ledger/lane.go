@@ -33,9 +33,8 @@ type LaneOptions struct {
 	Told          func(tenants ...tenant.ID) // called with whom a booked batch told of; may be nil
 }
 
-// LaneRecord is what is told of a booked order, and kept of it.
+// LaneRecord is what is kept of a booked order.
 type LaneRecord struct {
-	Topic string
 	// Keep are statements that the order's module keeps its record by; they
 	// select from the CTE "taken".
 	Keep []string

@@ -126,7 +126,8 @@ type Order struct {
 	DayMax money.Amount // what the wallet may spend a day; 0 is no limit
 	// Answers is the payment that a cancellation undoes; a payment has none.
 	Answers uuid.UUID
-	// Event is told on the lane's topic and kept as the record, in one commit.
+	// Event is told on Topic and kept as the record, in one commit.
+	Topic string
 	Event json.RawMessage
 }
 

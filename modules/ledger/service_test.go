@@ -33,7 +33,7 @@ type bundle struct {
 func setup(t testing.TB, filled money.Amount) (context.Context, *bundle) {
 	t.Helper()
 	k, ctx := testkit.Open(t)
-	lane := ledger.NewLane(k.Lane, k.Clock.Now, ledger.LaneOptions{Payments: ledger.LaneRecord{Topic: "test.paid"}, Cancellations: ledger.LaneRecord{Topic: "test.undone"}})
+	lane := ledger.NewLane(k.Lane, k.Clock.Now, ledger.LaneOptions{})
 	t.Cleanup(lane.Close)
 	b := &bundle{Service: ledger.New(k.DB, lane, k.Clock.Now), kit: k}
 	var err error
@@ -64,7 +64,7 @@ func (b *bundle) order(t testing.TB, key string, amount money.Amount) ledger.Ord
 	t.Helper()
 	k, err := idem.New(b.wallet, key, "pay", amount)
 	must(t, err)
-	return ledger.Order{Tenant: b.kit.Tenant, ID: id(), Key: k, Wallet: b.wallet, Payee: b.shop, Amount: amount, Event: []byte(`{}`)}
+	return ledger.Order{Tenant: b.kit.Tenant, ID: id(), Key: k, Wallet: b.wallet, Payee: b.shop, Amount: amount, Topic: "test.paid", Event: []byte(`{}`)}
 }
 
 func (b *bundle) holds(t testing.TB, ctx context.Context, wallet, shop money.Amount) {
@@ -186,7 +186,7 @@ func TestPost(t *testing.T) {
 	t.Run("pays once when one key is sent at once through two servers", func(t *testing.T) {
 		t.Parallel()
 		ctx, b := setup(t, 1000)
-		lane := ledger.NewLane(b.kit.Lane, b.kit.Clock.Now, ledger.LaneOptions{Payments: ledger.LaneRecord{Topic: "test.paid"}, Cancellations: ledger.LaneRecord{Topic: "test.undone"}})
+		lane := ledger.NewLane(b.kit.Lane, b.kit.Clock.Now, ledger.LaneOptions{})
 		defer lane.Close()
 		servers := []*ledger.Service{b.Service, ledger.New(b.kit.DB, lane, b.kit.Clock.Now)}
 		var all sync.WaitGroup
@@ -213,7 +213,7 @@ func TestPost(t *testing.T) {
 func TestPostTellsTheSameOnTwoServersThoughTheWalletIsEmptyNow(t *testing.T) {
 	t.Parallel()
 	ctx, b := setup(t, 0)
-	lane := ledger.NewLane(b.kit.Lane, b.kit.Clock.Now, ledger.LaneOptions{Payments: ledger.LaneRecord{Topic: "test.paid"}, Cancellations: ledger.LaneRecord{Topic: "test.undone"}})
+	lane := ledger.NewLane(b.kit.Lane, b.kit.Clock.Now, ledger.LaneOptions{})
 	defer lane.Close()
 	servers := []*ledger.Service{b.Service, ledger.New(b.kit.DB, lane, b.kit.Clock.Now)}
 	for round := range 60 {

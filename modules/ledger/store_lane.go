@@ -45,7 +45,7 @@ func paySQL(r LaneRecord) string {
 	FROM locked l JOIN asked a ON a.nth = l.nth
 	WHERE w.tenant_id = l.tenant_id AND w.id = l.id AND l.state = 'open' AND l.balance >= a.amount
 		AND (a.day_max = 0 OR l.day_spent + a.amount <= a.day_max)
-	RETURNING a.nth, w.tenant_id, a.id, a.key, a.digest, a.wallet, a.payee, a.amount, a.event, w.balance, l.day, $10::timestamptz AS at,
+	RETURNING a.nth, w.tenant_id, a.id, a.key, a.digest, a.wallet, a.payee, a.amount, a.topic, a.event, w.balance, l.day, $10::timestamptz AS at,
 		a.answers, 0::bigint AS answered
 ), entered AS (
 	INSERT INTO ledger.entries (tenant_id, id, kind, at, day, amount)
@@ -78,7 +78,7 @@ func undoSQL(r LaneRecord) string {
 	UPDATE ledger.accounts w SET balance = l.balance + a.amount, spent = l.spent - a.amount, day_spent = greatest(0, l.day_spent - a.amount), day = l.day
 	FROM locked l JOIN asked a ON a.nth = l.nth
 	WHERE w.tenant_id = l.tenant_id AND w.id = l.id AND l.good
-	RETURNING a.nth, w.tenant_id, a.id, a.key, a.digest, a.wallet, a.payee, a.amount, a.event, w.balance, l.day, $10::timestamptz AS at,
+	RETURNING a.nth, w.tenant_id, a.id, a.key, a.digest, a.wallet, a.payee, a.amount, a.topic, a.event, w.balance, l.day, $10::timestamptz AS at,
 		a.answers, l.answered
 ), counted AS (
 	UPDATE ledger.entries e SET answered = t.answered FROM taken t WHERE e.tenant_id = t.tenant_id AND e.id = t.answers
@@ -95,8 +95,8 @@ func undoSQL(r LaneRecord) string {
 // the books with the day on which the batch falls.
 const asked = `
 WITH asked AS (
-	SELECT * FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $9::json[], $12::uuid[])
-		WITH ORDINALITY AS a (tenant_id, id, key, digest, wallet, payee, amount, day_max, event, answers, nth)
+	SELECT * FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $9::json[], $12::uuid[], $13::text[])
+		WITH ORDINALITY AS a (tenant_id, id, key, digest, wallet, payee, amount, day_max, event, answers, topic, nth)
 ), known AS (
 	SELECT a.nth, a.tenant_id, k.entry_id, k.digest = a.digest AS same
 	FROM asked a CROSS JOIN LATERAL (
@@ -114,7 +114,7 @@ func kept(r LaneRecord) string {
 	SELECT tenant_id, key, digest, id, at FROM taken
 ), told AS (
 	INSERT INTO app.outbox (tenant_id, topic, payload, created_at)
-	SELECT tenant_id, '` + r.Topic + `', event, at FROM taken
+	SELECT tenant_id, topic, event, at FROM taken
 )`)
 	for i, keep := range r.Keep {
 		fmt.Fprintf(&text, ", record_%d AS (%s)", i, keep)
@@ -149,18 +149,19 @@ func (s laneStore) book(ctx context.Context, batch []*waiting) (map[uuid.UUID]bo
 	n := len(batch)
 	tenants, amounts, dayMaxes := make([]int32, n), make([]int64, n), make([]int64, n)
 	ids, keys, digests := make([][16]byte, n), make([][16]byte, n), make([][16]byte, n)
-	wallets, payees, events, answers := make([][16]byte, n), make([][16]byte, n), make([]string, n), make([][16]byte, n)
+	wallets, payees, answers := make([][16]byte, n), make([][16]byte, n), make([][16]byte, n)
+	topics, events := make([]string, n), make([]string, n)
 	for i, w := range batch {
 		tenants[i], ids[i], keys[i], digests[i] = int32(w.Tenant), w.ID, w.Key.ID, w.Key.Digest
 		wallets[i], payees[i], amounts[i], dayMaxes[i], events[i] = w.Wallet, w.Payee, int64(w.Amount), int64(w.DayMax), string(w.Event)
-		answers[i] = w.Answers
+		answers[i], topics[i] = w.Answers, w.Topic
 	}
 	sql := s.pay
 	if batch[0].Answers != uuid.Nil {
 		sql = s.undo
 	}
 	rows, err := s.pool.Query(ctx, sql, tenants, ids, keys, digests, wallets, payees, amounts, dayMaxes, events,
-		batch[0].at, batch[0].day.String(), answers)
+		batch[0].at, batch[0].day.String(), answers, topics)
 	if err != nil {
 		return nil, err
 	}

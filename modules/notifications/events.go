@@ -1,7 +1,6 @@
 package notifications
 
 import (
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -11,9 +10,11 @@ import (
 )
 
 // Topics are the events that citizens are told of; app wires OnEvents to them.
+// payments.captured is none of them: they pressed the button and saw the answer,
+// and it stands in their history. An inbox is for what happened without them.
 var Topics = []string{
 	"vouchers.purchase-completed", "vouchers.purchase-failed", "vouchers.wallet-corrected",
-	"payments.captured", "payments.cancelled", "sessions.ended",
+	"payments.charged", "payments.cancelled", "sessions.ended",
 	"cards.declined", "cards.offered", "cards.claimed", "cards.fell-through", "cards.swapped",
 }
 
@@ -31,14 +32,8 @@ type happened struct {
 	Paid         money.Amount `json:"paid"`
 	Reason       string       `json:"reason"`
 	Code         string       `json:"code"`
-	Method       string       `json:"method"`
 	At           time.Time    `json:"at"`
 }
-
-// ownPress are the methods of payments that citizens make with their own thumb:
-// they saw the answer, and it stands in their history. An inbox is for what
-// happened without them.
-var ownPress = []string{"merchant", "static-qr", "dynamic-qr"}
 
 // noticeOf writes the notice of an event; told is false for an event that
 // citizens do not hear of.
@@ -59,10 +54,7 @@ func noticeOf(e outbox.Event, h happened) (n Notice, told bool) {
 		if h.Takes {
 			n.Kind = WalletDebited
 		}
-	case "payments.captured":
-		if slices.Contains(ownPress, h.Method) {
-			return Notice{}, false
-		}
+	case "payments.charged":
 		n.Kind = PaymentCaptured
 		n.Link = "/my/payments/" + e.Tenant.String() + "/" + h.PaymentID.String()
 	case "payments.cancelled":

@@ -87,7 +87,7 @@ func TestEveryEventBecomesItsNotice(t *testing.T) {
 			Notice{Kind: PurchaseFailed, Params: Params{Amount: 100_000, Reason: "balance-too-low"}, Link: "/my/purchases/" + code + "/" + subject.String()},
 		},
 		{
-			"payments.captured", map[string]any{"payment_id": subject, "merchant_id": shop, "amount": 12_500, "method": "customer-qr"},
+			"payments.charged", map[string]any{"payment_id": subject, "merchant_id": shop, "amount": 12_500},
 			Notice{Kind: PaymentCaptured, Params: Params{Amount: 12_500, Shop: "길동이네 떡볶이"}, Link: "/my/payments/" + code + "/" + subject.String()},
 		},
 		{
@@ -123,7 +123,7 @@ func TestANoticeToldLateSaysSo(t *testing.T) {
 		late bool
 	}{{time.Minute, false}, {time.Minute + time.Second, true}, {3 * time.Hour, true}} {
 		at := b.kit.Clock.Now().Add(-c.ago)
-		if err := b.OnEvents(ctx, []outbox.Event{event(t, ctx, "payments.captured", map[string]any{"citizen_id": b.citizen, "amount": 1, "at": at})}); err != nil {
+		if err := b.OnEvents(ctx, []outbox.Event{event(t, ctx, "payments.charged", map[string]any{"citizen_id": b.citizen, "amount": 1, "at": at})}); err != nil {
 			t.Fatal(err)
 		}
 		if got := b.inbox(t, ctx)[0]; got.Late() != c.late {
@@ -140,7 +140,7 @@ func TestAnEventOfNoCitizenOrOfAnotherTopicIsNoNotice(t *testing.T) {
 	}
 	for topic, payload := range map[string]map[string]any{
 		"settlement.paid-out": {"citizen_id": b.citizen, "amount": 5},
-		"payments.captured":   {"amount": 5},
+		"payments.charged":    {"amount": 5},
 		"payments.cancelled":  {"amount": 5},
 	} {
 		if err := b.OnEvents(ctx, []outbox.Event{event(t, ctx, topic, payload)}); err != nil {
@@ -155,7 +155,7 @@ func TestAnEventOfNoCitizenOrOfAnotherTopicIsNoNotice(t *testing.T) {
 func TestAShopWithoutNameDoesNotHoldUpTheNotice(t *testing.T) {
 	t.Parallel()
 	b, ctx := open(t)
-	if err := b.OnEvents(ctx, []outbox.Event{event(t, ctx, "payments.captured", map[string]any{"citizen_id": b.citizen, "merchant_id": closedShop, "amount": 5})}); err != nil {
+	if err := b.OnEvents(ctx, []outbox.Event{event(t, ctx, "payments.charged", map[string]any{"citizen_id": b.citizen, "merchant_id": closedShop, "amount": 5})}); err != nil {
 		t.Fatal(err)
 	}
 	if list := b.inbox(t, ctx); len(list) != 1 || list[0].Params.Shop != "" {

@@ -83,7 +83,7 @@ func (s *Service) PayByCard(ctx context.Context, in CardInput) (p Payment, repla
 		}
 		outcome, err := s.ledger.Post(ctx, ledger.Order{
 			Tenant: tenant.From(ctx), ID: id, Key: in.Key, Wallet: from.WalletID, Payee: to.PayableID,
-			Amount: amount, DayMax: policy.PerDayMax, Event: event,
+			Amount: amount, DayMax: policy.PerDayMax, Topic: TopicCharged, Event: event,
 		})
 		if left := coverable(err); err != nil && in.Partial && 0 < left && left < amount {
 			amount = left
@@ -157,7 +157,7 @@ func (s *Service) BookCard(ctx context.Context, o *outbox.Outbox, in CardBooking
 		if err := s.store.insertPast(ctx, []Past{{Payment: b.Payment}}); err != nil {
 			return err
 		}
-		return o.Put(ctx, TopicCaptured, CapturedEvent{
+		return o.Put(ctx, TopicCharged, CapturedEvent{
 			PaymentID: b.ID, CitizenID: b.CitizenID, WalletID: b.WalletID, ProgrammeID: b.ProgrammeID, MerchantID: b.MerchantID,
 			Amount: b.Amount, Method: ByCard, PolicyVersion: b.PolicyVersion, At: b.At, Card: &in.Card,
 		})

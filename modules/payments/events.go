@@ -10,9 +10,13 @@ import (
 
 // What payments announces.
 const (
-	TopicCaptured  = "payments.captured"
+	TopicCaptured  = "payments.captured" // the citizen pressed the button
+	TopicCharged   = "payments.charged"  // somebody else did: by card, or by the citizen's own code
 	TopicCancelled = "payments.cancelled"
 )
+
+// SaleTopics are what changes what a shop has taken in.
+var SaleTopics = []string{TopicCaptured, TopicCharged, TopicCancelled}
 
 // CapturedEvent is told of every payment; its record is kept from it.
 type CapturedEvent struct {

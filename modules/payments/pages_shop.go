@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/url"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
@@ -91,7 +92,7 @@ type saleTold struct {
 }
 
 // Tell passes payments and cancellations on to the shop's open pages: the
-// handler of TopicCaptured and TopicCancelled.
+// handler of SaleTopics.
 func (p *ShopPages) Tell(ctx context.Context, events []outbox.Event) error {
 	var news []live.Message
 	for _, e := range events {
@@ -117,7 +118,7 @@ func (p *ShopPages) Live(c echo.Context) error {
 	ctx, lang := c.Request().Context(), web.Lang(c)
 	merchant := auth.From(ctx).Merchant
 	return p.streams.FollowAll(c, "merchant:"+merchant.String(), func(m live.Message) ([]web.Event, error) {
-		if m.Kind != TopicCaptured && m.Kind != TopicCancelled {
+		if !slices.Contains(SaleTopics, m.Kind) {
 			return nil, nil
 		}
 		var told saleTold

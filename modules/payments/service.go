@@ -122,7 +122,7 @@ func (s *Service) Pay(ctx context.Context, in PayInput) (p Payment, replayed boo
 	}
 	outcome, err := s.ledger.Post(ctx, ledger.Order{
 		Tenant: tenant.From(ctx), ID: id, Key: key, Wallet: from.WalletID, Payee: to.merchant.PayableID,
-		Amount: to.amount, DayMax: from.Policy.PerDayMax, Event: body,
+		Amount: to.amount, DayMax: from.Policy.PerDayMax, Topic: TopicCaptured, Event: body,
 	})
 	if err != nil {
 		paid := errors.Is(err, idem.ErrKeyReused) // another request of this key has it
@@ -288,7 +288,8 @@ func (s *Service) cancel(ctx context.Context, who auth.Principal, key idem.Key, 
 		return Undone{}, false, err
 	}
 	outcome, err := s.ledger.Post(ctx, ledger.Order{
-		Tenant: p.TenantID, ID: id, Key: key, Wallet: p.WalletID, Payee: payable, Amount: amount, Answers: p.ID, Event: event,
+		Tenant: p.TenantID, ID: id, Key: key, Wallet: p.WalletID, Payee: payable, Amount: amount, Answers: p.ID,
+		Topic: TopicCancelled, Event: event,
 	})
 	if err != nil {
 		return Undone{}, false, err

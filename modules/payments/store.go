@@ -15,11 +15,11 @@ import (
 
 type store struct{ db, lane *db.DB }
 
-// PaidRecord and UndoneRecord are what the fast lane tells of payments and cancellations,
-// and keeps of them from their events inside its own statement.
+// PaidRecord and UndoneRecord are what the fast lane keeps of payments and
+// cancellations, from their events and inside its own statement.
 var (
-	PaidRecord   = ledger.LaneRecord{Topic: TopicCaptured, Keep: []string{keepPayment}}
-	UndoneRecord = ledger.LaneRecord{Topic: TopicCancelled, Keep: []string{keepCancellation, countCancelled}}
+	PaidRecord   = ledger.LaneRecord{Keep: []string{keepPayment}}
+	UndoneRecord = ledger.LaneRecord{Keep: []string{keepCancellation, countCancelled}}
 )
 
 const keepPayment = `INSERT INTO payments.payments

@@ -172,7 +172,7 @@ func (p *portal) serve(shops *merchants.Service, places *tenants.Service, hub *l
 	web.JSON(r, web.Route{Method: "GET", Path: "/merchant/settlements", Access: web.ClerksWho("settlements.read"), Class: web.Read}, office.List)
 	e.GET(static.Prefix+"*", echo.WrapHandler(static.Handler()))
 
-	p.kit.Outbox.On(sales.Tell, payments.TopicCaptured, payments.TopicCancelled)
+	p.kit.Outbox.On(sales.Tell, payments.SaleTopics...)
 	ctx, stop := context.WithCancel(context.Background())
 	ran := make(chan struct{})
 	go func() { defer close(ran); hub.Run(ctx, p.kit.DB.Pgx()) }()

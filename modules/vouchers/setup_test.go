@@ -79,7 +79,7 @@ func around(t testing.TB, bank banking.Bank, clock *testkit.Clock) *world {
 	kit.Clock = clock
 	kit.Keys, kit.Outbox = idem.NewKeys(kit.DB, clock.Now), outbox.New(kit.DB, kit.Lane, clock.Now, kit.Log)
 	w := &world{t: t, ctx: ctx, kit: kit, bank: outsideWorld}
-	lane := ledger.NewLane(kit.Lane, kit.Clock.Now, ledger.LaneOptions{Payments: ledger.LaneRecord{Topic: "test.paid"}, Cancellations: ledger.LaneRecord{Topic: "test.undone"}})
+	lane := ledger.NewLane(kit.Lane, kit.Clock.Now, ledger.LaneOptions{})
 	t.Cleanup(lane.Close)
 	w.ledger = ledger.New(kit.DB, lane, kit.Clock.Now)
 	w.tenants = tenants.New(kit.DB, kit.Audit, kit.Clock.Now, kit.Log)
