@@ -180,8 +180,11 @@ func (o *Outbox) relayAll(ctx context.Context, tenants []tenant.ID) (more bool, 
 // When something fails, each is told alone.
 func (o *Outbox) relayTogether(ctx context.Context, tenants []tenant.ID) (left []tenant.ID, failed error) {
 	err := o.db.InTurn(ctx, tenants, func(ctx context.Context) error {
-		n, err := o.relay(ctx)
-		if n == batchMost {
+		n, busy, err := o.relay(ctx)
+		switch {
+		case busy:
+			o.Poke(tenant.From(ctx)) // and look again after a while
+		case n == batchMost:
 			left = append(left, tenant.From(ctx))
 		}
 		return err
@@ -200,12 +203,13 @@ func (o *Outbox) relayTogether(ctx context.Context, tenants []tenant.ID) (left [
 	return left, failed
 }
 
-func (o *Outbox) relay(ctx context.Context) (handled int, err error) {
-	events, err := o.store.take(ctx, batchMost, o.now())
+// relay tells of a municipality's next events, unless another relay is at it.
+func (o *Outbox) relay(ctx context.Context) (handled int, busy bool, err error) {
+	events, busy, err := o.store.take(ctx, batchMost, o.now())
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
-	return len(events), o.handle(ctx, events)
+	return len(events), busy, o.handle(ctx, events)
 }
 
 // RelayOf is Relay for the tenant in ctx alone. When a handler fails, the batch
@@ -213,7 +217,7 @@ func (o *Outbox) relay(ctx context.Context) (handled int, err error) {
 func (o *Outbox) RelayOf(ctx context.Context) (more bool, err error) {
 	n := 0
 	err = o.db.Tx(ctx, func(ctx context.Context) (err error) {
-		n, err = o.relay(ctx)
+		n, _, err = o.relay(ctx)
 		return err
 	})
 	if err == nil || db.Gone(err) || ctx.Err() != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"testing"
 	"time"
 
@@ -118,6 +119,56 @@ func TestOneBadEventHoldsUpNoNeighbour(t *testing.T) {
 		})
 		if err != nil || left != want.left {
 			t.Errorf("%s of %s: %q, %v; want %q", want.topic, tenant.From(want.who), left, err, want.left)
+		}
+	}
+}
+
+// A municipality is told of by one relay at a time, so that events keep their
+// order; what another leaves meanwhile is not lost.
+func TestTwoRelaysTellNothingTwice(t *testing.T) {
+	kit, ctx := testkit.Open(t)
+	second := outbox.New(kit.DB, kit.Lane, clock.System, slog.New(slog.DiscardHandler))
+	var mu sync.Mutex
+	told := map[int]int{}
+	hear := func(_ context.Context, events []outbox.Event) error {
+		time.Sleep(time.Millisecond)
+		mu.Lock()
+		defer mu.Unlock()
+		for _, e := range events {
+			var n int
+			if err := e.Into(&n); err != nil {
+				return err
+			}
+			if e.Tenant == kit.Tenant {
+				told[n]++
+			}
+		}
+		return nil
+	}
+	kit.Outbox.On(hear, "test.happened")
+	second.On(hear, "test.happened")
+	running, stop := context.WithCancel(ctx)
+	var both sync.WaitGroup
+	for _, o := range []*outbox.Outbox{kit.Outbox, second} {
+		both.Go(func() { o.Run(running, 20*time.Millisecond) })
+	}
+	const events = 300
+	for n := range events {
+		put(t, ctx, kit, []*outbox.Outbox{kit.Outbox, second}[n%2], n)
+	}
+	heard := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(told)
+	}
+	for end := time.Now().Add(30 * time.Second); heard() < events && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	stop()
+	both.Wait()
+	for n := range events {
+		if told[n] != 1 {
+			t.Errorf("event %d was told %d times", n, told[n])
 		}
 	}
 }

@@ -32,7 +32,9 @@ func (s store) tenants(ctx context.Context, now time.Time) (ids []tenant.ID, err
 	return ids, err
 }
 
-const due = `parked_at IS NULL AND (not_before IS NULL OR not_before <= ?)`
+func due(now string) string {
+	return `parked_at IS NULL AND (not_before IS NULL OR not_before <= ` + now + `)`
+}
 
 type row struct {
 	TenantID  tenant.ID
@@ -46,24 +48,39 @@ func (r row) event() Event {
 	return Event{Tenant: r.TenantID, ID: r.ID, Topic: r.Topic, Payload: r.Payload, At: r.CreatedAt}
 }
 
-func (s store) take(ctx context.Context, most int, now time.Time) ([]Event, error) {
-	var rows []row
-	err := s.db.In(ctx).Raw(`
-		WITH taken AS (
-			DELETE FROM app.outbox WHERE tenant_id = ? AND id IN (
-				SELECT id FROM app.outbox WHERE tenant_id = ? AND `+due+` ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED)
-			RETURNING tenant_id, id, topic, payload, created_at
-		) SELECT * FROM taken ORDER BY id`, tenant.From(ctx), tenant.From(ctx), now, most).Scan(&rows).Error
-	events := make([]Event, len(rows))
-	for i, r := range rows {
-		events[i] = r.event()
+// relaying is the class of the advisory locks of municipalities that a relay is at.
+const relaying = 72621
+
+// take takes the next events of the municipality in ctx off, in their order, or
+// tells that another relay is at it.
+func (s store) take(ctx context.Context, most int, now time.Time) (events []Event, busy bool, err error) {
+	rows, err := s.db.SQL(ctx).QueryContext(ctx, `
+		WITH alone AS MATERIALIZED (SELECT pg_try_advisory_xact_lock($1, $2) AS got),
+		taken AS (
+			DELETE FROM app.outbox WHERE tenant_id = $2 AND (SELECT got FROM alone) AND id IN (
+				SELECT id FROM app.outbox WHERE tenant_id = $2 AND `+due("$3")+` ORDER BY id LIMIT $4)
+			RETURNING id, topic, payload, created_at
+		) SELECT got, coalesce(id, 0), coalesce(topic, ''), payload, coalesce(created_at, $3) FROM alone LEFT JOIN taken ON true ORDER BY id`,
+		relaying, tenant.From(ctx), now, most)
+	if err != nil {
+		return nil, false, err
 	}
-	return events, err
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		e, alone := Event{Tenant: tenant.From(ctx)}, false
+		if err := rows.Scan(&alone, &e.ID, &e.Topic, (*[]byte)(&e.Payload), &e.At); err != nil {
+			return nil, false, err
+		}
+		if busy = !alone; e.ID > 0 {
+			events = append(events, e)
+		}
+	}
+	return events, busy, rows.Err()
 }
 
 func (s store) waiting(ctx context.Context, most int, now time.Time) (ids []int64, err error) {
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
-		return s.db.In(ctx).Raw(`SELECT id FROM app.outbox WHERE tenant_id = ? AND `+due+` ORDER BY id LIMIT ?`,
+		return s.db.In(ctx).Raw(`SELECT id FROM app.outbox WHERE tenant_id = ? AND `+due("?")+` ORDER BY id LIMIT ?`,
 			tenant.From(ctx), now, most).Scan(&ids).Error
 	})
 	return ids, err
