@@ -201,7 +201,9 @@ func (d *DB) Platform(ctx context.Context, work func(context.Context) error) err
 }
 
 // InTurn runs work in one transaction for one municipality after another: what
-// it does for any of them commits with all of it, or none does.
+// it does for any of them commits with all of it, or none does. It is for few
+// rows by their keys: a plan made while a table was small, and kept while it
+// grows, must not read all of it.
 func (d *DB) InTurn(ctx context.Context, ids []tenant.ID, work func(context.Context) error) error {
 	if InTx(ctx) {
 		panic("db: municipalities in turn inside a transaction")
@@ -209,7 +211,7 @@ func (d *DB) InTurn(ctx context.Context, ids []tenant.ID, work func(context.Cont
 	return d.run(ctx, tenant.Platform, func(ctx context.Context) error {
 		o := ctx.Value(key{}).(*open)
 		for _, id := range ids {
-			if err := scope(ctx, o, id); err != nil {
+			if err := scope(ctx, o, id, "SET LOCAL enable_seqscan = off"); err != nil {
 				return err
 			}
 			if err := work(tenant.With(ctx, id)); err != nil {
@@ -320,9 +322,10 @@ func silent(ctx, begin context.Context, err error) error {
 }
 
 // scope is a statement, not a call of set_config: it must reach every node of a
-// distributed database.
-func scope(ctx context.Context, o *open, id tenant.ID) error {
-	_, err := o.tx.ExecContext(ctx, "SET LOCAL app.tenant_id = '"+strconv.Itoa(int(id))+"'")
+// distributed database. More statements go with it in one round trip.
+func scope(ctx context.Context, o *open, id tenant.ID, more ...string) error {
+	statements := append([]string{"SET LOCAL app.tenant_id = '" + strconv.Itoa(int(id)) + "'"}, more...)
+	_, err := o.tx.ExecContext(ctx, strings.Join(statements, "; "))
 	if err == nil {
 		o.tenant = id
 	}

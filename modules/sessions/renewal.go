@@ -3,9 +3,11 @@ package sessions
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"net/netip"
 	"slices"
@@ -22,7 +24,6 @@ import (
 const (
 	refreshGrace    = 10 * time.Second
 	challengeLives  = 2 * time.Minute
-	challengesMost  = 20 // open at once for one device; the oldest give way
 	refreshTokenLen = 64 // base64url of 48 bytes
 )
 
@@ -270,6 +271,28 @@ type Challenge struct {
 	ExpiresAt time.Time
 }
 
+// A challenge is the moment at which it ends, 8 bytes, 16 random ones, and a seal
+// over both and its device. Nothing is kept of it until it is used: whoever asks
+// for thousands has the database write nothing.
+func (s *Service) sealChallenge(device uuid.UUID, until time.Time) string {
+	body := binary.BigEndian.AppendUint64(nil, uint64(until.UnixMilli())) //nolint:gosec // after 1970
+	nonce := make([]byte, 16)
+	_, _ = rand.Read(nonce) // never fails
+	body = append(body, nonce...)
+	return base64.RawURLEncoding.EncodeToString(append(body, s.index("sessions.challenge", string(device[:])+string(body))...))
+}
+
+// openChallenge tells until when a challenge is good, if we made it for the device.
+func (s *Service) openChallenge(device uuid.UUID, text string) (until time.Time, ours bool) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || len(raw) != 40 {
+		return until, false
+	}
+	body, seal := raw[:24], raw[24:]
+	until = time.UnixMilli(int64(binary.BigEndian.Uint64(body))) //nolint:gosec // a seal says that we made it
+	return until, hmac.Equal(seal, s.index("sessions.challenge", string(device[:])+string(body)))
+}
+
 // from is who asks for something of a device or session: whoever knows its id
 // does not use up what its owner may ask.
 func from(ctx context.Context, id uuid.UUID) string {
@@ -285,17 +308,8 @@ func (s *Service) Challenge(ctx context.Context, device uuid.UUID) (c Challenge,
 	if err := s.admit(ctx); err != nil {
 		return c, err
 	}
-	raw := make([]byte, 32)
-	_, _ = rand.Read(raw) // never fails
-	c = Challenge{base64.RawURLEncoding.EncodeToString(raw), s.now().Add(challengeLives)}
-	err = s.db.Platform(ctx, func(ctx context.Context) error {
-		_, found, err := s.store.device(ctx, device)
-		if err != nil || !found {
-			return err
-		}
-		return s.store.challenge(ctx, hash(c.Text), device, c.ExpiresAt, challengesMost)
-	})
-	return c, err
+	until := s.now().Add(challengeLives)
+	return Challenge{s.sealChallenge(device, until), until}, nil
 }
 
 // ResumeInput is a device's proof.
@@ -342,12 +356,15 @@ func given(t Tokens, refused, err error) (Tokens, error) {
 }
 
 func (s *Service) resume(ctx context.Context, in ResumeInput) (t Tokens, went resumed, refused, err error) {
-	taken, err := s.store.takeChallenge(ctx, hash(in.Challenge), in.DeviceID, s.now())
-	if err != nil || !taken {
-		return t, went, ErrProofInvalid, err
+	until, ours := s.openChallenge(in.DeviceID, in.Challenge)
+	if !ours || !s.now().Before(until) {
+		return t, went, ErrProofInvalid, nil
 	}
 	var found bool
 	if t.Device, found, err = s.store.device(ctx, in.DeviceID); err != nil || !found {
+		return t, went, ErrProofInvalid, err
+	}
+	if fresh, err := s.store.useChallenge(ctx, hash(in.Challenge), in.DeviceID, until); err != nil || !fresh {
 		return t, went, ErrProofInvalid, err
 	}
 	proven := t.Device.signed(in.Challenge, in.Signature)

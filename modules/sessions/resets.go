@@ -486,7 +486,7 @@ func (s *Service) RunResets(ctx context.Context) {
 }
 
 // restFor is how much longer the database is left to others than it was taken from them.
-const restFor = 3
+const restFor = 5
 
 // rest waits between batches.
 func rest(ctx context.Context, length time.Duration) {

@@ -158,20 +158,9 @@ func (s store) succeed(ctx context.Context, session uuid.UUID, successor []byte,
 		at, successor, session).Error
 }
 
-// challenge keeps a challenge; of those that a device has open, the oldest give
-// way, so that nobody is told whether there is such a device.
-func (s store) challenge(ctx context.Context, hash []byte, device uuid.UUID, until time.Time, most int) error {
-	err := s.db.In(ctx).Exec(`DELETE FROM sessions.challenges WHERE hash IN (
-		SELECT hash FROM sessions.challenges WHERE device_id = ? ORDER BY expires_at DESC, hash OFFSET ?)`, device, most-1).Error
-	if err != nil {
-		return err
-	}
-	return s.db.In(ctx).Exec(`INSERT INTO sessions.challenges (device_id, hash, expires_at) VALUES (?, ?, ?)`, device, hash, until).Error
-}
-
-// takeChallenge uses a challenge up.
-func (s store) takeChallenge(ctx context.Context, hash []byte, device uuid.UUID, now time.Time) (bool, error) {
-	tx := s.db.In(ctx).Exec(`DELETE FROM sessions.challenges WHERE hash = ? AND device_id = ? AND expires_at > ?`, hash, device, now)
+// useChallenge uses a challenge up, and tells whether it was not used before.
+func (s store) useChallenge(ctx context.Context, hash []byte, device uuid.UUID, until time.Time) (fresh bool, err error) {
+	tx := s.db.In(ctx).Exec(`INSERT INTO sessions.challenges (device_id, hash, expires_at) VALUES (?, ?, ?) ON CONFLICT (hash) DO NOTHING`, device, hash, until)
 	return tx.RowsAffected == 1, tx.Error
 }
 

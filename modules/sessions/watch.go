@@ -16,7 +16,7 @@ import (
 
 const (
 	pollEvery    = time.Second
-	pollRest     = 100 * time.Millisecond // from one to the next, however many hints come
+	pollRest     = 250 * time.Millisecond // from one to the next, however many hints come
 	trustFor     = 5 * time.Second        // without a poll that worked
 	pageOfEnded  = 10_000
 	rememberMore = time.Minute // beyond the life of an access token
