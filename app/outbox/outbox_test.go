@@ -128,47 +128,47 @@ func TestOneBadEventHoldsUpNoNeighbour(t *testing.T) {
 func TestTwoRelaysTellNothingTwice(t *testing.T) {
 	kit, ctx := testkit.Open(t)
 	second := outbox.New(kit.DB, kit.Lane, clock.System, slog.New(slog.DiscardHandler))
-	var mu sync.Mutex
-	told := map[int]int{}
-	hear := func(_ context.Context, events []outbox.Event) error {
-		time.Sleep(time.Millisecond)
-		mu.Lock()
-		defer mu.Unlock()
-		for _, e := range events {
+	const events = 300
+	heard := make(chan int, 10*events)
+	hear := func(_ context.Context, told []outbox.Event) error {
+		for _, e := range told {
 			var n int
 			if err := e.Into(&n); err != nil {
 				return err
 			}
 			if e.Tenant == kit.Tenant {
-				told[n]++
+				heard <- n
 			}
 		}
 		return nil
 	}
-	kit.Outbox.On(hear, "test.happened")
-	second.On(hear, "test.happened")
 	running, stop := context.WithCancel(ctx)
 	var both sync.WaitGroup
 	for _, o := range []*outbox.Outbox{kit.Outbox, second} {
+		o.On(hear, "test.happened")
 		both.Go(func() { o.Run(running, 20*time.Millisecond) })
 	}
-	const events = 300
 	for n := range events {
 		put(t, ctx, kit, []*outbox.Outbox{kit.Outbox, second}[n%2], n)
 	}
-	heard := func() int {
-		mu.Lock()
-		defer mu.Unlock()
-		return len(told)
-	}
-	for end := time.Now().Add(30 * time.Second); heard() < events && time.Now().Before(end); {
-		time.Sleep(10 * time.Millisecond)
+	told, late := map[int]int{}, time.After(30*time.Second)
+	for len(told) < events {
+		select {
+		case n := <-heard:
+			told[n]++
+		case <-late:
+			t.Fatalf("%d of %d events were told", len(told), events)
+		}
 	}
 	stop()
 	both.Wait()
-	for n := range events {
-		if told[n] != 1 {
-			t.Errorf("event %d was told %d times", n, told[n])
+	close(heard)
+	for n := range heard {
+		told[n]++
+	}
+	for n, times := range told {
+		if times != 1 {
+			t.Errorf("event %d was told %d times", n, times)
 		}
 	}
 }
