@@ -64,6 +64,7 @@ type Lane struct {
 type queue struct {
 	orders []*waiting
 	taken  bool // a batch of it is under way
+	passed bool // a batch has set out without it since it waits
 }
 
 // waiting is an order whose caller has not been answered.
@@ -172,32 +173,41 @@ func (l *Lane) write() {
 
 // take waits for orders and returns a batch with the queues that it is of. While
 // no batch is under way, whatever waits goes, together; beside another, only what
-// is worth it. After Close, and when nothing waits any more, it returns no queue.
+// is worth it or was left behind once, so that a busy municipality holds up no
+// quiet one. After Close, and when nothing waits any more, it returns no queue.
 func (l *Lane) take() (batch []*waiting, from []*queue) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for {
-		least := 1
-		if l.underWay() {
-			least = l.worth()
-		}
+		beside := l.underWay()
 		for i := range l.queues {
 			q := &l.queues[i]
-			if q.taken || len(q.orders) < least {
+			full := len(batch) >= l.worth() || len(batch) > 0 && l.options.OneTenant
+			if full || q.taken || len(q.orders) == 0 || beside && !q.passed && len(q.orders) < l.worth() {
 				continue
-			}
-			if len(batch) >= l.worth() || len(batch) > 0 && l.options.OneTenant {
-				l.news.Signal() // for another writer
-				break
 			}
 			var some []*waiting
 			some, q.orders = split(slices.DeleteFunc(q.orders, left), l.options.BatchMax-len(batch), l.options.OneTenant)
-			batch, from, q.taken = append(batch, some...), append(from, q), true
+			batch, from, q.taken, q.passed = append(batch, some...), append(from, q), true, false
+		}
+		if from != nil {
+			l.pass()
 		}
 		if from != nil || l.stopped && !l.underWay() {
 			return batch, from
 		}
 		l.news.Wait()
+	}
+}
+
+// pass marks what a batch that sets out leaves behind: another writer takes it.
+// There is one, because there are as many writers as queues.
+func (l *Lane) pass() {
+	for i := range l.queues {
+		if q := &l.queues[i]; !q.taken && len(q.orders) > 0 {
+			q.passed = true
+			l.news.Signal()
+		}
 	}
 }
 
