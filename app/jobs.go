@@ -23,7 +23,7 @@ import (
 // events says which event wakes which module.
 func (a *App) events() {
 	a.Outbox.On(a.Notifications.OnEvents, notifications.Topics...)
-	a.Outbox.On(a.tills.Tell, payments.SaleTopics...)
+	a.Outbox.OnTogether(a.tills.Tell, payments.SaleTopics...)
 	a.Outbox.On(a.Cards.OnCharged, payments.TopicCharged)
 	a.Outbox.On(a.Cards.OnPurchased, vouchers.TopicPurchaseCompleted)
 	a.Outbox.On(a.Incidents.OnRecordMissing, sessions.TopicRecordMissing)

@@ -97,13 +97,19 @@ func TestNobodyIsLoggedOut(t *testing.T) {
 		if err := h.app.Tokens.Rotate(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		h.clock.Advance(auth.KeyAhead + time.Second)
-		for _, server := range []*house{h, other} {
-			if err := server.app.Tokens.Reload(t.Context()); err != nil {
-				t.Fatal(err)
+		reload := func() {
+			t.Helper()
+			for _, server := range []*house{h, other} {
+				if err := server.app.Tokens.Reload(t.Context()); err != nil {
+					t.Fatal(err)
+				}
 			}
-			server.settled(t)
 		}
+		reload() // each has read the key before the first signs with it
+		h.clock.Advance(auth.KeyAhead + time.Second)
+		reload()
+		h.settled(t)
+		other.settled(t)
 		other.stop()
 		other = h.another(t)
 		bases[1].Store(other.base)

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime/pprof"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -33,9 +34,9 @@ const (
 )
 
 type benchOptions struct {
-	callers, seconds, rate, citizens, months int
-	compare, profile                         string
-	asJSON                                   bool
+	callers, seconds, rate, citizens, months, processors int
+	compare, profile                                     string
+	asJSON                                               bool
 }
 
 func benchCommand() *cobra.Command {
@@ -71,6 +72,7 @@ after, and the result is a ratio to its best rate. Machines are noisy: believe r
 	f.IntVar(&o.rate, "rate", 0, "requests a second, waits included in what is measured; 0: as many as the callers can")
 	f.IntVar(&o.citizens, "citizens", 20_000, "wallets in the database")
 	f.IntVar(&o.months, "months", 1, "months of history, ten payments a month each")
+	f.IntVar(&o.processors, "processors", 0, "processors that the server may use at a time (GOMAXPROCS), 0: all; half of them suits a machine that PostgreSQL is on, too")
 	f.StringVar(&o.compare, "compare", "", "pgbench: run it on the same server and print ratios")
 	f.StringVar(&o.profile, "profile", "", "write the server's CPU profile (for go tool pprof) to this file")
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON object a scenario, the last line being the last")
@@ -91,6 +93,8 @@ func (o benchOptions) check(args []string) (scenarios []bench.Scenario, err erro
 		return nil, errors.New("--rate must be 0 to 100000")
 	case o.citizens < 5000 || o.citizens > 20_000_000 || o.months < 0 || o.months > 60:
 		return nil, errors.New("--citizens must be 5000 to 20000000 and --months 0 to 60")
+	case o.processors < 0 || o.processors > 1024:
+		return nil, errors.New("--processors must be 0 to 1024")
 	case o.compare != "" && o.compare != "pgbench":
 		return nil, fmt.Errorf("--compare knows pgbench alone, not %q", o.compare)
 	case len(scenarios) == 0:
@@ -187,7 +191,7 @@ func (b *benchRun) yardstick(ctx context.Context) error {
 }
 
 func (b *benchRun) scenarios(ctx context.Context, world *bench.World, scenarios []bench.Scenario) error {
-	server, addr, cardsAddr, err := startBenchServer(ctx, at(b.admin, benchDatabase), b.o.profile)
+	server, addr, cardsAddr, err := startBenchServer(ctx, at(b.admin, benchDatabase), b.o.profile, b.o.processors)
 	if err != nil {
 		return err
 	}
@@ -238,7 +242,7 @@ func (b *benchRun) scenarios(ctx context.Context, world *bench.World, scenarios 
 }
 
 // startBenchServer runs this program again as the server that is measured.
-func startBenchServer(ctx context.Context, url, profile string) (server *exec.Cmd, addr, cardsAddr string, err error) {
+func startBenchServer(ctx context.Context, url, profile string, processors int) (server *exec.Cmd, addr, cardsAddr string, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, "", "", err
@@ -246,6 +250,9 @@ func startBenchServer(ctx context.Context, url, profile string) (server *exec.Cm
 	cmd := exec.CommandContext(ctx, self, "bench-server", "--profile", profile)
 	cmd.Env = append(os.Environ(), "JANGTEO_DATABASE_URL="+url, "JANGTEO_SECRETS_MASTER_KEY="+benchKey, "JANGTEO_BANK_INSTITUTION="+demoInstitution,
 		"JANGTEO_LIMITS_KNOCKS_PER_ADDRESS=100000000") // all of its callers have one address
+	if processors > 0 {
+		cmd.Env = append(cmd.Env, "GOMAXPROCS="+strconv.Itoa(processors))
+	}
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

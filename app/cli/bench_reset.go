@@ -18,8 +18,8 @@ import (
 )
 
 type resetOptions struct {
-	sessions, callers, seconds int
-	asJSON                     bool
+	sessions, callers, seconds, processors int
+	asJSON                                 bool
 }
 
 func benchResetCommand() *cobra.Command {
@@ -31,8 +31,8 @@ lets two people end all of those sessions at once while others pay. Measured are
 long after its end each server refuses a session's token, how many devices come back
 in a second, and what payments notice of it.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if o.sessions < 1000 || o.sessions > 5_000_000 || o.callers < 1 || o.callers > 4096 || o.seconds < 5 || o.seconds > 3600 {
-				return misuse{errors.New("--sessions must be 1000 to 5000000, --callers 1 to 4096 and --seconds 5 to 3600")}
+			if o.sessions < 1000 || o.sessions > 5_000_000 || o.callers < 1 || o.callers > 4096 || o.seconds < 5 || o.seconds > 3600 || o.processors < 0 || o.processors > 1024 {
+				return misuse{errors.New("--sessions must be 1000 to 5000000, --callers 1 to 4096 and --seconds 5 to 3600, --processors 0 to 1024")}
 			}
 			cfg, err := load(cmd)
 			if err != nil {
@@ -55,6 +55,7 @@ in a second, and what payments notice of it.`,
 	f.IntVar(&o.sessions, "sessions", 100_000, "active sessions that are reset")
 	f.IntVar(&o.callers, "callers", 16, "callers that pay meanwhile")
 	f.IntVar(&o.seconds, "seconds", 20, "how long each phase is measured")
+	f.IntVar(&o.processors, "processors", 0, "processors that each server may use at a time (GOMAXPROCS), 0: all")
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON object on the last line")
 	return cmd
 }
@@ -97,7 +98,7 @@ func runBenchReset(ctx context.Context, cfg config.Config, o resetOptions) (r be
 	}
 	var servers []string
 	for range 2 {
-		server, addr, _, err := startBenchServer(ctx, cfg.Database.URL, "")
+		server, addr, _, err := startBenchServer(ctx, cfg.Database.URL, "", o.processors)
 		if err != nil {
 			return r, err
 		}

@@ -200,26 +200,41 @@ func (d *DB) Platform(ctx context.Context, work func(context.Context) error) err
 	return d.run(ctx, tenant.Platform, work)
 }
 
-// InTurn runs work in one transaction for one municipality after another: what
-// it does for any of them commits with all of it, or none does. It is for few
-// rows by their keys: a plan made while a table was small, and kept while it
-// grows, must not read all of it.
-func (d *DB) InTurn(ctx context.Context, ids []tenant.ID, work func(context.Context) error) error {
+// Together runs work in one transaction that may take the events of all those
+// municipalities, and act for one after another through As: all of it commits,
+// or none. It is for few rows by their keys: a plan made while a table was
+// small, and kept while it grows, must not read all of it.
+func (d *DB) Together(ctx context.Context, ids []tenant.ID, work func(context.Context) error) error {
 	if InTx(ctx) {
-		panic("db: municipalities in turn inside a transaction")
+		panic("db: municipalities together inside a transaction")
+	}
+	list := make([]string, len(ids))
+	for i, id := range ids {
+		list[i] = strconv.Itoa(int(id))
 	}
 	return d.run(ctx, tenant.Platform, func(ctx context.Context) error {
 		o := ctx.Value(key{}).(*open)
-		for _, id := range ids {
-			if err := scope(ctx, o, id, "SET LOCAL enable_seqscan = off"); err != nil {
-				return err
-			}
-			if err := work(tenant.With(ctx, id)); err != nil {
-				return err
-			}
+		_, err := o.tx.ExecContext(ctx, "SET LOCAL app.tenant_ids = '{"+strings.Join(list, ",")+"}'; SET LOCAL enable_seqscan = off")
+		if err != nil {
+			return err
 		}
-		return nil
+		return work(ctx)
 	})
+}
+
+// As runs work for a municipality inside the transaction in ctx, which is that
+// municipality's or one of many together.
+func (d *DB) As(ctx context.Context, id tenant.ID, work func(context.Context) error) error {
+	o, ok := ctx.Value(key{}).(*open)
+	if !ok {
+		panic("db: one of many outside a transaction")
+	}
+	if o.tenant != id {
+		if err := scope(ctx, o, id); err != nil {
+			return err
+		}
+	}
+	return work(tenant.With(ctx, id))
 }
 
 // Aside is Platform on connections that no crowd takes: what requests keep in
@@ -322,10 +337,9 @@ func silent(ctx, begin context.Context, err error) error {
 }
 
 // scope is a statement, not a call of set_config: it must reach every node of a
-// distributed database. More statements go with it in one round trip.
-func scope(ctx context.Context, o *open, id tenant.ID, more ...string) error {
-	statements := append([]string{"SET LOCAL app.tenant_id = '" + strconv.Itoa(int(id)) + "'"}, more...)
-	_, err := o.tx.ExecContext(ctx, strings.Join(statements, "; "))
+// distributed database.
+func scope(ctx context.Context, o *open, id tenant.ID) error {
+	_, err := o.tx.ExecContext(ctx, "SET LOCAL app.tenant_id = '"+strconv.Itoa(int(id))+"'")
 	if err == nil {
 		o.tenant = id
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"maps"
 	"slices"
@@ -20,7 +21,7 @@ import (
 
 const (
 	batchMost    = 200
-	togetherMost = 16 // municipalities in one transaction
+	togetherMost = 32 // municipalities in one transaction
 	attemptsMost = 12 // about two hours of growing waits, then a person looks
 )
 
@@ -49,8 +50,9 @@ type Handler func(ctx context.Context, events []Event) error
 
 // listener is a handler and what it hears of.
 type listener struct {
-	handle Handler
-	topics []string
+	handle   Handler
+	topics   []string
+	together bool
 }
 
 // Outbox holds who listens.
@@ -90,7 +92,13 @@ func (o *Outbox) Put(ctx context.Context, topic string, payload any) error {
 
 // On registers a handler of some topics; app/jobs.go is the only caller.
 func (o *Outbox) On(handler Handler, topics ...string) {
-	o.listeners = append(o.listeners, listener{handler, topics})
+	o.listeners = append(o.listeners, listener{handle: handler, topics: topics})
+}
+
+// OnTogether registers a handler that hears of several municipalities at once,
+// in none's context: for one that touches no municipality's rows.
+func (o *Outbox) OnTogether(handler Handler, topics ...string) {
+	o.listeners = append(o.listeners, listener{handle: handler, topics: topics, together: true})
 }
 
 // Poke tells that tenants have news; a poll stands behind it.
@@ -179,16 +187,7 @@ func (o *Outbox) relayAll(ctx context.Context, tenants []tenant.ID) (more bool, 
 // relayTogether tells which of the municipalities had more than a batch holds.
 // When something fails, each is told alone.
 func (o *Outbox) relayTogether(ctx context.Context, tenants []tenant.ID) (left []tenant.ID, failed error) {
-	err := o.db.InTurn(ctx, tenants, func(ctx context.Context) error {
-		n, busy, err := o.relay(ctx)
-		switch {
-		case busy:
-			o.Poke(tenant.From(ctx)) // and look again after a while
-		case n == batchMost:
-			left = append(left, tenant.From(ctx))
-		}
-		return err
-	})
+	left, err := o.relay(ctx, tenants)
 	if err == nil || db.Gone(err) || ctx.Err() != nil {
 		return left, err
 	}
@@ -203,27 +202,51 @@ func (o *Outbox) relayTogether(ctx context.Context, tenants []tenant.ID) (left [
 	return left, failed
 }
 
-// relay tells of a municipality's next events, unless another relay is at it.
-func (o *Outbox) relay(ctx context.Context) (handled int, busy bool, err error) {
-	events, busy, err := o.store.take(ctx, batchMost, o.now())
-	if err != nil {
-		return 0, false, err
+// relay tells of the municipalities' next events and returns whose batch was
+// full. Where another relay is at it, this one looks again after a while.
+func (o *Outbox) relay(ctx context.Context, tenants []tenant.ID) (left []tenant.ID, err error) {
+	err = o.db.Together(ctx, tenants, func(ctx context.Context) error {
+		events, busy, err := o.store.take(ctx, tenants, batchMost, o.now())
+		if err != nil {
+			return err
+		}
+		o.Poke(busy...)
+		left = nil
+		for of := range byTenant(events) {
+			if len(of) == batchMost {
+				left = append(left, of[0].Tenant)
+			}
+		}
+		return o.handle(ctx, events)
+	})
+	return left, err
+}
+
+// byTenant yields the events of one municipality after another; they are in
+// that order.
+func byTenant(events []Event) iter.Seq[[]Event] {
+	return func(yield func([]Event) bool) {
+		for len(events) > 0 {
+			n := slices.IndexFunc(events, func(e Event) bool { return e.Tenant != events[0].Tenant })
+			if n < 0 {
+				n = len(events)
+			}
+			if !yield(events[:n]) {
+				return
+			}
+			events = events[n:]
+		}
 	}
-	return len(events), busy, o.handle(ctx, events)
 }
 
 // RelayOf is Relay for the tenant in ctx alone. When a handler fails, the batch
 // is taken apart so that one bad event does not hold up its neighbours.
 func (o *Outbox) RelayOf(ctx context.Context) (more bool, err error) {
-	n := 0
-	err = o.db.Tx(ctx, func(ctx context.Context) (err error) {
-		n, _, err = o.relay(ctx)
-		return err
-	})
+	left, err := o.relay(ctx, []tenant.ID{tenant.From(ctx)})
 	if err == nil || db.Gone(err) || ctx.Err() != nil {
-		return n == batchMost, err
+		return len(left) > 0, err
 	}
-	n, err = o.relayEach(ctx)
+	n, err := o.relayEach(ctx)
 	return n == batchMost, err
 }
 
@@ -266,8 +289,20 @@ func (o *Outbox) handle(ctx context.Context, events []Event) error {
 		if len(heard) == 0 {
 			continue
 		}
-		if err := l.handle(ctx, heard); err != nil {
+		if err := o.tell(ctx, l, heard); err != nil {
 			return fmt.Errorf("%s: %w", heard[0].Topic, err)
+		}
+	}
+	return nil
+}
+
+func (o *Outbox) tell(ctx context.Context, l listener, heard []Event) error {
+	if l.together {
+		return l.handle(ctx, heard)
+	}
+	for of := range byTenant(heard) {
+		if err := o.db.As(ctx, of[0].Tenant, func(ctx context.Context) error { return l.handle(ctx, of) }); err != nil {
+			return err
 		}
 	}
 	return nil

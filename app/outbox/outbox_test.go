@@ -123,6 +123,45 @@ func TestOneBadEventHoldsUpNoNeighbour(t *testing.T) {
 	}
 }
 
+// A relay sees what waits in the municipalities that it names, and may take it,
+// but neither change nor add anything; of others it sees nothing.
+func TestARelaySeesOnlyWhomItNames(t *testing.T) {
+	kit, ctx := testkit.Open(t)
+	named, other := kit.Tenant+5000, kit.Tenant+6000
+	put(t, ctx, kit, kit.Outbox, 1)
+	put(t, tenant.With(ctx, named), kit, kit.Outbox, 2)
+	put(t, tenant.With(ctx, other), kit, kit.Outbox, 3)
+	err := kit.DB.Together(ctx, []tenant.ID{named}, func(ctx context.Context) error {
+		for id, want := range map[tenant.ID]int64{kit.Tenant: 0, named: 1, other: 0} {
+			var seen int64
+			if err := kit.DB.In(ctx).Raw(`SELECT count(*) FROM app.outbox WHERE tenant_id = ?`, id).Scan(&seen).Error; err != nil {
+				return err
+			}
+			if seen != want {
+				t.Errorf("of %s it sees %d events, not %d", id, seen, want)
+			}
+		}
+		changed := kit.DB.In(ctx).Exec(`UPDATE app.outbox SET topic = 'test.changed' WHERE tenant_id = ?`, named)
+		if changed.RowsAffected != 0 {
+			t.Errorf("it changed %d events", changed.RowsAffected)
+		}
+		taken := kit.DB.In(ctx).Exec(`DELETE FROM app.outbox WHERE tenant_id IN (?, ?)`, named, other)
+		if taken.RowsAffected != 1 {
+			t.Errorf("it took %d events", taken.RowsAffected)
+		}
+		return errors.Join(changed.Error, taken.Error)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = kit.DB.Together(ctx, []tenant.ID{named}, func(ctx context.Context) error {
+		return kit.DB.In(ctx).Exec(`INSERT INTO app.outbox (tenant_id, topic, payload, created_at) VALUES (?, 'test.happened', '4', now())`, named).Error
+	})
+	if err == nil {
+		t.Error("it added an event")
+	}
+}
+
 // A municipality is told of by one relay at a time, so that events keep their
 // order; what another leaves meanwhile is not lost.
 func TestTwoRelaysTellNothingTwice(t *testing.T) {

@@ -2,6 +2,8 @@ package outbox
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"time"
 
 	"jangteo/app/db"
@@ -36,42 +38,36 @@ func due(now string) string {
 	return `parked_at IS NULL AND (not_before IS NULL OR not_before <= ` + now + `)`
 }
 
-type row struct {
-	TenantID  tenant.ID
-	ID        int64
-	Topic     string
-	Payload   []byte
-	CreatedAt time.Time
-}
-
-func (r row) event() Event {
-	return Event{Tenant: r.TenantID, ID: r.ID, Topic: r.Topic, Payload: r.Payload, At: r.CreatedAt}
-}
-
 // relaying is the class of the advisory locks of municipalities that a relay is at.
 const relaying = 72621
 
-// take takes the next events of the municipality in ctx off, in their order, or
-// tells that another relay is at it.
-func (s store) take(ctx context.Context, most int, now time.Time) (events []Event, busy bool, err error) {
+// take takes the next events of each municipality off, in their order, but for
+// those that another relay is at, which are told.
+func (s store) take(ctx context.Context, tenants []tenant.ID, most int, now time.Time) (events []Event, busy []tenant.ID, err error) {
 	rows, err := s.db.SQL(ctx).QueryContext(ctx, `
-		WITH alone AS MATERIALIZED (SELECT pg_try_advisory_xact_lock($1, $2) AS got),
+		WITH mine AS MATERIALIZED (SELECT a.id, pg_try_advisory_xact_lock($1, a.id) AS got FROM unnest($2::int[]) AS a (id)),
 		taken AS (
-			DELETE FROM app.outbox WHERE tenant_id = $2 AND (SELECT got FROM alone) AND id IN (
-				SELECT id FROM app.outbox WHERE tenant_id = $2 AND `+due("$3")+` ORDER BY id LIMIT $4)
-			RETURNING id, topic, payload, created_at
-		) SELECT got, coalesce(id, 0), coalesce(topic, ''), payload, coalesce(created_at, $3) FROM alone LEFT JOIN taken ON true ORDER BY id`,
-		relaying, tenant.From(ctx), now, most)
+			DELETE FROM app.outbox o USING mine m CROSS JOIN LATERAL (
+				SELECT tenant_id, id FROM app.outbox WHERE tenant_id = m.id AND `+due("$3")+` ORDER BY id LIMIT $4) AS next
+			WHERE m.got AND o.tenant_id = next.tenant_id AND o.id = next.id
+			RETURNING o.tenant_id, o.id, o.topic, o.payload, o.created_at
+		) SELECT m.id, m.got, coalesce(t.id, 0), coalesce(t.topic, ''), t.payload, coalesce(t.created_at, $3)
+		FROM mine m LEFT JOIN taken t ON t.tenant_id = m.id ORDER BY m.id, t.id`,
+		relaying, tenants, now, most)
 	if err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
-		e, alone := Event{Tenant: tenant.From(ctx)}, false
-		if err := rows.Scan(&alone, &e.ID, &e.Topic, (*[]byte)(&e.Payload), &e.At); err != nil {
-			return nil, false, err
+		var e Event
+		var got bool
+		if err := rows.Scan(&e.Tenant, &got, &e.ID, &e.Topic, (*[]byte)(&e.Payload), &e.At); err != nil {
+			return nil, nil, err
 		}
-		if busy = !alone; e.ID > 0 {
+		switch {
+		case !got:
+			busy = append(busy, e.Tenant)
+		case e.ID > 0:
 			events = append(events, e)
 		}
 	}
@@ -86,15 +82,16 @@ func (s store) waiting(ctx context.Context, most int, now time.Time) (ids []int6
 	return ids, err
 }
 
-func (s store) takeOne(ctx context.Context, id int64) (Event, bool, error) {
-	var rows []row
-	err := s.db.In(ctx).Raw(`DELETE FROM app.outbox WHERE tenant_id = ? AND id IN (
-			SELECT id FROM app.outbox WHERE tenant_id = ? AND id = ? FOR UPDATE SKIP LOCKED)
-		RETURNING tenant_id, id, topic, payload, created_at`, tenant.From(ctx), tenant.From(ctx), id).Scan(&rows).Error
-	if err != nil || len(rows) == 0 {
-		return Event{}, false, err
+// takeOne takes one event off, unless somebody else has.
+func (s store) takeOne(ctx context.Context, id int64) (e Event, found bool, err error) {
+	e.Tenant, e.ID = tenant.From(ctx), id
+	err = s.db.SQL(ctx).QueryRowContext(ctx, `DELETE FROM app.outbox WHERE tenant_id = $1 AND id IN (
+			SELECT id FROM app.outbox WHERE tenant_id = $1 AND id = $2 FOR UPDATE SKIP LOCKED)
+		RETURNING topic, payload, created_at`, e.Tenant, id).Scan(&e.Topic, (*[]byte)(&e.Payload), &e.At)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Event{}, false, nil
 	}
-	return rows[0].event(), true, nil
+	return e, err == nil, err
 }
 
 // postpone lets an event wait longer after each failure, and parks it for a

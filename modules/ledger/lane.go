@@ -24,7 +24,7 @@ import (
 type LaneOptions struct {
 	Writers  int // batches in flight at most; 0 means 2
 	BatchMax int // orders in a batch; 0 means 100
-	QueueMax int // orders waiting for a writer before callers are told to come back; 0 means 4096
+	QueueMax int // orders waiting for a batch before callers are told to come back; 0 means 4096
 	// OneTenant keeps a batch to one municipality, as a database distributed by
 	// tenant demands.
 	OneTenant     bool
@@ -41,19 +41,18 @@ type LaneRecord struct {
 }
 
 // Lane is the fast lane: it gathers the orders that arrive while the last batch
-// commits and books them in one set-based statement. No timer waits: an idle
-// lane books a single order at once. One bad order never fails its neighbours.
+// commits and books them in one set-based statement. Nothing waits for a timer or
+// a worker: who finds the lane idle carries their own order through. One bad
+// order never fails its neighbours.
 type Lane struct {
 	store   laneStore
 	now     clock.Now
 	options LaneOptions
 	seed    maphash.Seed
-	writers sync.WaitGroup
+	carried sync.WaitGroup // batches under way
 
-	mu      sync.Mutex
-	queues  []queue // of the municipalities, by their hash
-	news    *sync.Cond
-	stopped bool
+	mu     sync.Mutex
+	queues []queue // of the municipalities, by their hash
 
 	statements *gather.Desk[statement, []Line]
 }
@@ -84,19 +83,15 @@ type answer struct {
 // ErrBusy tells that more orders wait than can be booked soon.
 var ErrBusy = fault.DeclareWait(fault.Unavailable, "lane-busy", time.Second)
 
-// NewLane starts the writers over connections of the lane's role. Close it to finish
+// NewLane opens a lane over connections of the lane's role. Close it to finish
 // what was accepted.
 func NewLane(d *db.DB, now clock.Now, o LaneOptions) *Lane {
 	o.Writers, o.BatchMax, o.QueueMax = defaultTo(o.Writers, 2), defaultTo(o.BatchMax, 100), defaultTo(o.QueueMax, 4096)
 	l := &Lane{store: newLaneStore(d, o), now: now, options: o, seed: maphash.MakeSeed(), queues: make([]queue, o.Writers)}
-	l.news = sync.NewCond(&l.mu)
 	if o.Told == nil {
 		l.options.Told = func(...tenant.ID) {}
 	}
 	l.statements = gather.NewDesk(1, d.Patience(), l.store.statements)
-	for range o.Writers {
-		l.writers.Go(l.write)
-	}
 	return l
 }
 
@@ -107,14 +102,9 @@ func defaultTo(n, otherwise int) int {
 	return n
 }
 
-// Close books what waits and then stops. No order may be sent afterwards.
-func (l *Lane) Close() {
-	l.mu.Lock()
-	l.stopped = true
-	l.mu.Unlock()
-	l.news.Broadcast()
-	l.writers.Wait()
-}
+// Close waits until everything is booked that was sent. No order may be sent
+// afterwards.
+func (l *Lane) Close() { l.carried.Wait() }
 
 // Post books an order through the fast lane and returns after it is durable.
 // It refuses with ErrInsufficientBalance, ErrDayLimit, ErrAccountUnknown,
@@ -125,8 +115,13 @@ func (s *Service) Post(ctx context.Context, o Order) (Outcome, error) { return s
 func (l *Lane) post(ctx context.Context, o Order) (Outcome, error) {
 	mustBeSound(o.entry())
 	w := &waiting{Order: o, gone: ctx.Done(), done: make(chan answer, 1)}
-	if !l.add(w) {
+	batches, room := l.add(w)
+	if !room {
 		return Outcome{}, ErrBusy
+	}
+	if len(batches) > 0 {
+		l.setOut(batches[1:])
+		l.carry(batches[0])
 	}
 	select {
 	case a := <-w.done:
@@ -136,18 +131,36 @@ func (l *Lane) post(ctx context.Context, o Order) (Outcome, error) {
 	}
 }
 
-func (l *Lane) add(w *waiting) bool {
+// batch is what sets out together, and the queues that it is of.
+type batch struct {
+	orders []*waiting
+	from   []*queue
+}
+
+// add lets an order wait, and returns what can set out now.
+func (l *Lane) add(w *waiting) (batches []batch, room bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	q := &l.queues[maphash.Comparable(l.seed, w.Tenant)%uint64(len(l.queues))]
 	if len(q.orders) >= l.options.QueueMax {
-		return false
+		return nil, false
 	}
 	q.orders = append(q.orders, w)
-	if !l.underWay() || len(q.orders) == l.worth() {
-		l.news.Signal()
+	return l.take(), true
+}
+
+// setOut has batches carried by nobody's request.
+func (l *Lane) setOut(batches []batch) {
+	for _, b := range batches {
+		go l.carry(b)
 	}
-	return true
+}
+
+// carry books a batch; what can set out after it does.
+func (l *Lane) carry(b batch) {
+	defer l.carried.Done()
+	defer func() { l.setOut(l.giveBack(b.from)) }() // even if booking panics
+	l.book(b.orders)
 }
 
 // worth is how many orders are worth a statement beside another one: a statement
@@ -158,69 +171,49 @@ func (l *Lane) underWay() bool {
 	return slices.ContainsFunc(l.queues, func(q queue) bool { return q.taken })
 }
 
-func (l *Lane) write() {
+// take returns what can set out now; the lane is locked. While no batch is under
+// way, whatever waits goes, together; beside another, only what is worth it or
+// was left behind once, so that a busy municipality holds up no quiet one.
+func (l *Lane) take() (batches []batch) {
 	for {
-		batch, from := l.take()
-		if from == nil {
-			return
+		b := l.next()
+		if b.from == nil {
+			return batches
 		}
-		if len(batch) > 0 {
-			l.book(batch)
-		}
-		l.giveBack(from)
-	}
-}
-
-// take waits for orders and returns a batch with the queues that it is of. While
-// no batch is under way, whatever waits goes, together; beside another, only what
-// is worth it or was left behind once, so that a busy municipality holds up no
-// quiet one. After Close, and when nothing waits any more, it returns no queue.
-func (l *Lane) take() (batch []*waiting, from []*queue) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for {
-		beside := l.underWay()
+		l.carried.Add(1)
+		batches = append(batches, b)
 		for i := range l.queues {
 			q := &l.queues[i]
-			full := len(batch) >= l.worth() || len(batch) > 0 && l.options.OneTenant
-			if full || q.taken || len(q.orders) == 0 || beside && !q.passed && len(q.orders) < l.worth() {
-				continue
-			}
-			var some []*waiting
-			some, q.orders = split(slices.DeleteFunc(q.orders, left), l.options.BatchMax-len(batch), l.options.OneTenant)
-			batch, from, q.taken, q.passed = append(batch, some...), append(from, q), true, false
+			q.passed = !q.taken && len(q.orders) > 0
 		}
-		if from != nil {
-			l.pass()
-		}
-		if from != nil || l.stopped && !l.underWay() {
-			return batch, from
-		}
-		l.news.Wait()
 	}
 }
 
-// pass marks what a batch that sets out leaves behind: another writer takes it.
-// There is one, because there are as many writers as queues.
-func (l *Lane) pass() {
+func (l *Lane) next() (b batch) {
+	beside := l.underWay()
 	for i := range l.queues {
-		if q := &l.queues[i]; !q.taken && len(q.orders) > 0 {
-			q.passed = true
-			l.news.Signal()
+		q := &l.queues[i]
+		full := len(b.orders) >= l.worth() || len(b.orders) > 0 && l.options.OneTenant
+		if full || q.taken || beside && !q.passed && len(q.orders) < l.worth() {
+			continue
+		}
+		var some []*waiting
+		some, q.orders = split(slices.DeleteFunc(q.orders, left), l.options.BatchMax-len(b.orders), l.options.OneTenant)
+		if len(some) > 0 {
+			b.orders, b.from, q.taken = append(b.orders, some...), append(b.from, q), true
 		}
 	}
+	return b
 }
 
-// giveBack ends a batch; whoever waited for that is told.
-func (l *Lane) giveBack(from []*queue) {
+// giveBack ends a batch, and returns what can set out now.
+func (l *Lane) giveBack(from []*queue) []batch {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, q := range from {
 		q.taken = false
 	}
-	if l.stopped {
-		l.news.Broadcast()
-	}
+	return l.take()
 }
 
 // left tells that a caller went away before anything was asked of the database:

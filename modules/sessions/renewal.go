@@ -70,39 +70,42 @@ func hash(token string) []byte {
 }
 
 // issue makes refresh the session's current token and mints an access token.
-func (s *Service) issue(ctx context.Context, t Tokens, refresh string) (_ Tokens, err error) {
-	if t, err = s.mint(ctx, t); err != nil {
-		return t, err
-	}
-	if err := s.store.succeed(ctx, t.Session.ID, hash(refresh), s.now()); err != nil {
-		return t, err
-	}
-	if err := s.store.insertRefresh(ctx, hash(refresh), t.Session.ID, s.now()); err != nil {
+func (s *Service) issue(ctx context.Context, t Tokens, refresh string) (Tokens, error) {
+	t, signedBy, err := s.sign(ctx, t)
+	if err != nil {
 		return t, err
 	}
 	t.Refresh = refresh
-	return t, nil
+	return t, s.store.issue(ctx, t.Session.ID, s.now(), auth.Info(ctx).Address, signedBy, hash(refresh))
 }
 
-// mint signs an access token and keeps that the session's device was seen, and
-// which key signed for it.
-func (s *Service) mint(ctx context.Context, t Tokens) (Tokens, error) {
+// again mints an access token beside a refresh token that was issued before.
+func (s *Service) again(ctx context.Context, t Tokens, refresh string) (Tokens, error) {
+	t, signedBy, err := s.sign(ctx, t)
+	if err != nil {
+		return t, err
+	}
+	t.Refresh = refresh
+	return t, s.store.seen(ctx, t.Session.ID, s.now(), auth.Info(ctx).Address, signedBy)
+}
+
+// sign mints an access token, and tells by which key.
+func (s *Service) sign(ctx context.Context, t Tokens) (_ Tokens, signedBy string, err error) {
 	c := auth.Claims{Citizen: t.Session.CitizenID, Session: t.Session.ID, Device: t.Session.DeviceID, Epoch: t.Session.Epoch, Life: s.watch.life(s.now())}
 	if t.Session.Bound {
 		if t.Device.ID == uuid.Nil {
-			var err error
 			if t.Device, _, err = s.store.device(ctx, t.Session.DeviceID); err != nil {
-				return t, err
+				return t, "", err
 			}
 		}
 		c.Proof = t.Device.Thumbprint
 	}
 	access, minted, err := s.tokens.Mint(c)
 	if err != nil {
-		return t, err
+		return t, "", err
 	}
 	t.Access, t.AccessExpires = access, minted.ExpiresAt
-	return t, s.store.seen(ctx, t.Session.ID, s.now(), auth.Info(ctx).Address, minted.Key)
+	return t, minted.Key, nil
 }
 
 // RefreshInput is a refresh token as it comes back.
@@ -175,8 +178,7 @@ func (s *Service) refresh(ctx context.Context, id uuid.UUID, in RefreshInput) (t
 			return t, nil, err
 		}
 		if found && current.UsedAt == nil { // the answer was lost, or two tabs asked at once
-			t.Refresh = next
-			t, err = s.mint(ctx, t)
+			t, err = s.again(ctx, t, next)
 			return t, nil, err
 		}
 	}

@@ -476,6 +476,7 @@ func (s *Service) RunResets(ctx context.Context) {
 			began := time.Now() //nolint:forbidigo // a duration, not a moment
 			if more, err = s.AdvanceResets(asked); more {
 				rest(asked, restFor*time.Since(began)) //nolint:forbidigo // a duration
+				more = asked.Err() == nil
 			}
 		}
 		cancel()
@@ -486,7 +487,7 @@ func (s *Service) RunResets(ctx context.Context) {
 }
 
 // restFor is how much longer the database is left to others than it was taken from them.
-const restFor = 5
+const restFor = 8
 
 // rest waits between batches.
 func rest(ctx context.Context, length time.Duration) {

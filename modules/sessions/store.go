@@ -144,18 +144,20 @@ type refreshRow struct {
 	Successor []byte
 }
 
-func (s store) insertRefresh(ctx context.Context, hash []byte, session uuid.UUID, at time.Time) error {
-	return s.db.In(ctx).Exec(`INSERT INTO sessions.refresh_tokens (session_id, hash, issued_at) VALUES (?, ?, ?)`, session, hash, at).Error
-}
-
 func (s store) refresh(ctx context.Context, hash []byte) (refreshRow, bool, error) {
 	return one[refreshRow](ctx, s, `SELECT * FROM sessions.refresh_tokens WHERE hash = ?`, hash)
 }
 
-// succeed uses up whatever token of the session is current, for its successor.
-func (s store) succeed(ctx context.Context, session uuid.UUID, successor []byte, at time.Time) error {
-	return s.db.In(ctx).Exec(`UPDATE sessions.refresh_tokens SET used_at = ?, successor = ? WHERE session_id = ? AND used_at IS NULL`,
-		at, successor, session).Error
+// issue keeps what a session's device was given: it was seen now, and whatever
+// refresh token of the session is current is used up for its successor. The
+// count makes that come first.
+func (s store) issue(ctx context.Context, session uuid.UUID, at time.Time, address, signedBy string, refresh []byte) error {
+	_, err := s.db.SQL(ctx).ExecContext(ctx, `
+		WITH seen AS (UPDATE sessions.sessions SET seen_at = $2, address = $3, signed_by = $4 WHERE id = $1),
+		used AS (UPDATE sessions.refresh_tokens SET used_at = $2, successor = $5 WHERE session_id = $1 AND used_at IS NULL RETURNING hash)
+		INSERT INTO sessions.refresh_tokens (session_id, hash, issued_at) SELECT $1, $5, $2 FROM (SELECT count(*) FROM used) AS first`,
+		session, at, address, signedBy, refresh)
+	return err
 }
 
 // useChallenge uses a challenge up, and tells whether it was not used before.
