@@ -213,7 +213,7 @@ func (o *Outbox) relay(ctx context.Context, tenants []tenant.ID) (left []tenant.
 		o.Poke(busy...)
 		left = nil
 		for of := range byTenant(events) {
-			if len(of) == batchMost {
+			if len(of) >= batchMost {
 				left = append(left, of[0].Tenant)
 			}
 		}
@@ -251,6 +251,9 @@ func (o *Outbox) RelayOf(ctx context.Context) (more bool, err error) {
 }
 
 func (o *Outbox) relayEach(ctx context.Context) (handled int, err error) {
+	if err := o.store.unbundle(ctx); err != nil {
+		return 0, err
+	}
 	ids, err := o.store.waiting(ctx, batchMost, o.now())
 	if err != nil {
 		return 0, err

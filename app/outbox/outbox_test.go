@@ -104,6 +104,14 @@ func TestOneBadEventHoldsUpNoNeighbour(t *testing.T) {
 		put(t, ctx, kit, kit.Outbox, n)
 	}
 	put(t, other, kit, kit.Outbox, 3)
+	bundled := tenant.With(ctx, kit.Tenant+6000) // as the fast lane leaves what it booked together
+	err := kit.DB.Tx(bundled, func(ctx context.Context) error {
+		return kit.DB.In(ctx).Exec(`INSERT INTO app.outbox (tenant_id, topic, payload, created_at, bundle)
+			VALUES (?, 'test.happened', '[4,5]', now(), true), (?, 'test.happened', '[6,13,7]', now(), true)`, tenant.From(ctx), tenant.From(ctx)).Error
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := kit.Outbox.Relay(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +119,10 @@ func TestOneBadEventHoldsUpNoNeighbour(t *testing.T) {
 		who   context.Context
 		topic string
 		left  string
-	}{{ctx, "test.echoed", "1,2"}, {ctx, "test.happened", "13"}, {other, "test.echoed", "3"}, {other, "test.happened", ""}} {
+	}{
+		{ctx, "test.echoed", "1,2"}, {ctx, "test.happened", "13"}, {other, "test.echoed", "3"}, {other, "test.happened", ""},
+		{bundled, "test.echoed", "4,5,6,7"}, {bundled, "test.happened", "13"},
+	} {
 		var left string
 		err := kit.DB.Tx(want.who, func(ctx context.Context) error {
 			return kit.DB.In(ctx).Raw(`SELECT coalesce(string_agg(payload::text, ',' ORDER BY id), '') FROM app.outbox WHERE tenant_id = ? AND topic = ?`,

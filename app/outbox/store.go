@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -50,8 +51,8 @@ func (s store) take(ctx context.Context, tenants []tenant.ID, most int, now time
 			DELETE FROM app.outbox o USING mine m CROSS JOIN LATERAL (
 				SELECT tenant_id, id FROM app.outbox WHERE tenant_id = m.id AND `+due("$3")+` ORDER BY id LIMIT $4) AS next
 			WHERE m.got AND o.tenant_id = next.tenant_id AND o.id = next.id
-			RETURNING o.tenant_id, o.id, o.topic, o.payload, o.created_at
-		) SELECT m.id, m.got, coalesce(t.id, 0), coalesce(t.topic, ''), t.payload, coalesce(t.created_at, $3)
+			RETURNING o.tenant_id, o.id, o.topic, o.payload, o.created_at, o.bundle
+		) SELECT m.id, m.got, coalesce(t.id, 0), coalesce(t.topic, ''), t.payload, coalesce(t.created_at, $3), coalesce(t.bundle, false)
 		FROM mine m LEFT JOIN taken t ON t.tenant_id = m.id ORDER BY m.id, t.id`,
 		relaying, tenants, now, most)
 	if err != nil {
@@ -60,18 +61,37 @@ func (s store) take(ctx context.Context, tenants []tenant.ID, most int, now time
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		var e Event
-		var got bool
-		if err := rows.Scan(&e.Tenant, &got, &e.ID, &e.Topic, (*[]byte)(&e.Payload), &e.At); err != nil {
+		var got, bundle bool
+		if err := rows.Scan(&e.Tenant, &got, &e.ID, &e.Topic, (*[]byte)(&e.Payload), &e.At, &bundle); err != nil {
 			return nil, nil, err
 		}
 		switch {
 		case !got:
 			busy = append(busy, e.Tenant)
+		case bundle:
+			var each []json.RawMessage
+			if err := e.Into(&each); err != nil {
+				return nil, nil, err
+			}
+			for _, e.Payload = range each {
+				events = append(events, e)
+			}
 		case e.ID > 0:
 			events = append(events, e)
 		}
 	}
 	return events, busy, rows.Err()
+}
+
+// unbundle makes single events of the municipality's bundles, after all others.
+func (s store) unbundle(ctx context.Context) error {
+	return s.db.Tx(ctx, func(ctx context.Context) error {
+		return s.db.In(ctx).Exec(`
+			WITH bundles AS (DELETE FROM app.outbox WHERE tenant_id = ? AND bundle RETURNING *)
+			INSERT INTO app.outbox (tenant_id, topic, payload, created_at)
+			SELECT b.tenant_id, b.topic, e.payload, b.created_at
+			FROM bundles b, json_array_elements(b.payload) WITH ORDINALITY AS e (payload, nth) ORDER BY b.id, e.nth`, tenant.From(ctx)).Error
+	})
 }
 
 func (s store) waiting(ctx context.Context, most int, now time.Time) (ids []int64, err error) {

@@ -113,8 +113,8 @@ func kept(r LaneRecord) string {
 	INSERT INTO app.idempotency_keys (tenant_id, key, digest, entry_id, created_at)
 	SELECT tenant_id, key, digest, id, at FROM taken
 ), told AS (
-	INSERT INTO app.outbox (tenant_id, topic, payload, created_at)
-	SELECT tenant_id, topic, event, at FROM taken
+	INSERT INTO app.outbox (tenant_id, topic, payload, created_at, bundle)
+	SELECT tenant_id, topic, json_agg(event ORDER BY nth), at, true FROM taken GROUP BY tenant_id, topic, at
 )`)
 	for i, keep := range r.Keep {
 		fmt.Fprintf(&text, ", record_%d AS (%s)", i, keep)
