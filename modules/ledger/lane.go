@@ -119,9 +119,10 @@ func (l *Lane) post(ctx context.Context, o Order) (Outcome, error) {
 	if !room {
 		return Outcome{}, ErrBusy
 	}
-	if len(batches) > 0 {
-		l.setOut(batches[1:])
-		l.carry(batches[0])
+	if len(batches) == 1 && len(batches[0].orders) == 1 && batches[0].orders[0] == w {
+		l.carry(batches[0].inTimeFor(ctx))
+	} else {
+		l.setOut(batches)
 	}
 	select {
 	case a := <-w.done:
@@ -135,6 +136,21 @@ func (l *Lane) post(ctx context.Context, o Order) (Outcome, error) {
 type batch struct {
 	orders []*waiting
 	from   []*queue
+	within time.Duration // a statement must answer
+}
+
+// bookWithin bounds one statement; its callers wait no longer than their own
+// request does.
+const bookWithin = 5 * time.Second
+
+// inTimeFor is the batch of one who carries it, and must answer in time even if
+// it has to be asked again. Who merely goes away does not end it: that would cost
+// a connection.
+func (b batch) inTimeFor(ctx context.Context) batch {
+	if end, ok := ctx.Deadline(); ok {
+		b.within = max(0, min(b.within, time.Until(end)/2)) //nolint:forbidigo // a duration
+	}
+	return b
 }
 
 // add lets an order wait, and returns what can set out now.
@@ -160,7 +176,7 @@ func (l *Lane) setOut(batches []batch) {
 func (l *Lane) carry(b batch) {
 	defer l.carried.Done()
 	defer func() { l.setOut(l.giveBack(b.from)) }() // even if booking panics
-	l.book(b.orders)
+	l.book(b)
 }
 
 // worth is how many orders are worth a statement beside another one: a statement
@@ -189,7 +205,8 @@ func (l *Lane) take() (batches []batch) {
 	}
 }
 
-func (l *Lane) next() (b batch) {
+func (l *Lane) next() batch {
+	b := batch{within: bookWithin}
 	beside := l.underWay()
 	for i := range l.queues {
 		q := &l.queues[i]
@@ -246,20 +263,16 @@ func split(all []*waiting, most int, oneTenant bool) (batch, rest []*waiting) {
 	return batch, rest
 }
 
-// bookWithin bounds one statement; its callers wait no longer than their own
-// request does.
-const bookWithin = 5 * time.Second
-
 // book sends a batch and answers every caller after its commit. A batch that
 // fails is taken apart, and each order asked again alone: whether it was booked
 // before the failure is then seen by its id, and never guessed.
-func (l *Lane) book(batch []*waiting) {
+func (l *Lane) book(b batch) {
 	now := l.now()
-	for _, w := range batch {
+	for _, w := range b.orders {
 		w.at, w.day = now, calendar.DayOf(now)
 	}
-	for _, kind := range byKind(batch) {
-		l.bookOne(kind)
+	for _, kind := range byKind(b.orders) {
+		l.bookOne(kind, b.within)
 	}
 }
 
@@ -281,8 +294,8 @@ func byKind(batch []*waiting) (parts [][]*waiting) {
 	return parts
 }
 
-func (l *Lane) bookOne(batch []*waiting) {
-	ctx, cancel := context.WithTimeout(context.Background(), bookWithin)
+func (l *Lane) bookOne(batch []*waiting, within time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	outcomes, err := l.ask(ctx, batch)
 	if err == nil {
@@ -298,7 +311,7 @@ func (l *Lane) bookOne(batch []*waiting) {
 		return
 	}
 	for _, w := range batch {
-		w.done <- l.alone(w, err)
+		w.done <- l.alone(w, within, err)
 	}
 }
 
@@ -326,8 +339,8 @@ func (l *Lane) ask(ctx context.Context, batch []*waiting) (map[uuid.UUID]booked,
 
 // alone books one order of a failed batch. The row locks of a statement whose
 // connection was lost hold this one back until it is known what became of it.
-func (l *Lane) alone(w *waiting, cause error) answer {
-	ctx, cancel := context.WithTimeout(context.Background(), bookWithin)
+func (l *Lane) alone(w *waiting, within time.Duration, cause error) answer {
+	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	for attempt := range 4 {
 		outcomes, err := l.ask(ctx, []*waiting{w})

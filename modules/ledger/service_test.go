@@ -14,6 +14,7 @@ import (
 
 	"jangteo/app/calendar"
 	"jangteo/app/db"
+	"jangteo/app/fault"
 	"jangteo/app/idem"
 	"jangteo/app/money"
 	"jangteo/app/tenant"
@@ -276,6 +277,36 @@ func TestPostSpendsWhatComesBackWhileItWaits(t *testing.T) {
 		must(t, err)
 	}
 	b.holds(t, ctx, 100, 0)
+}
+
+// Who carries their own order is told in time that nobody knows, although the
+// statement hangs; the same key tells what became of it.
+func TestPostAnswersInTimeThoughItsStatementHangs(t *testing.T) {
+	t.Parallel()
+	ctx, b := setup(t, 100)
+	order := b.order(t, "late", 60)
+	must(t, b.kit.DB.Tx(ctx, func(ctx context.Context) error {
+		if _, err := b.PostTx(ctx, entry(ledger.Correction, b.shop, b.wallet, 1)); err != nil { // and holds the wallet
+			return err
+		}
+		told := make(chan error, 1)
+		go func() {
+			late, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Second)
+			defer cancel()
+			_, err := b.Post(late, order)
+			told <- err
+		}()
+		select {
+		case err := <-told:
+			is(t, err, fault.ErrUnavailable)
+		case <-time.After(3 * time.Second):
+			t.Error("nobody is told anything")
+		}
+		return nil
+	}))
+	_, err := b.Post(ctx, order)
+	must(t, err)
+	b.holds(t, ctx, 41, 59)
 }
 
 // awaitLock waits until a statement of the lane waits for a lock.
