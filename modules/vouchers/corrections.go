@@ -128,19 +128,16 @@ func (s *Service) WalletHere(ctx context.Context, id uuid.UUID) (w Wallet, err e
 }
 
 // stillCorrectable refuses to take more than a wallet or the budget holds now.
-func (s *Service) stillCorrectable(ctx context.Context, o CorrectionOrder) error {
-	if !o.Takes && o.Against == AgainstFund {
+func (s *Service) stillCorrectable(ctx context.Context, o CorrectionOrder) (err error) {
+	var held money.Amount
+	switch {
+	case o.Takes:
+		held, err = s.ledger.Balance(ctx, o.WalletID)
+	case o.Against == AgainstFund:
 		return nil
+	default:
+		held, err = s.SubsidyLeft(ctx)
 	}
-	account := o.WalletID
-	if !o.Takes {
-		house, err := s.ledger.House(ctx)
-		if err != nil {
-			return err
-		}
-		account = house.Subsidy
-	}
-	held, err := s.ledger.Balance(ctx, account)
 	if err == nil && o.Amount > held {
 		err = ErrBeyondBalance.With("balance", held).With("amount", o.Amount)
 	}
