@@ -196,15 +196,29 @@ func (s *screen) press(selector string) {
 	s.reach(selector)
 	ctx, cancel := context.WithTimeout(s.ctx, patience)
 	defer cancel()
-	answer, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
+	answer, err := chromedp.RunResponse(ctx, click(selector))
 	s.arrived(answer, err, selector)
+}
+
+// click presses what is there. News may replace it by its like between finding
+// and pressing, as on the page of a card that asks: then nothing was pressed yet.
+func click(selector string) chromedp.Action[chromedp.Void] {
+	once := chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible)
+	return func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+		for {
+			done, err := once(ctx, t)
+			if err == nil || !strings.Contains(err.Error(), "node with given id") || ctx.Err() != nil {
+				return done, err
+			}
+		}
+	}
 }
 
 // tap clicks what stays on the page.
 func (s *screen) tap(selector string) {
 	s.t.Helper()
 	s.reach(selector)
-	s.do(chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
+	s.do(click(selector))
 }
 
 // reach makes sure that a finger on the middle of a thing touches that thing.
